@@ -1,0 +1,15 @@
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include "fleck/runtime.hpp"
+
+namespace fleck::bindings {
+// One per kernel, each in its own bind_<kernel>.cpp.
+}  // namespace fleck::bindings
+
+PYBIND11_MODULE(_core, m) {
+  m.doc() = "Compiled kernels of fleckcore. Import fleckcore.kernels instead.";
+  m.def("default_threads", &fleck::default_threads);
+  m.def("active_isa", [] { return fleck::isa_name(fleck::active_isa()); });
+  m.def("available_isas", &fleck::available_isas);
+}

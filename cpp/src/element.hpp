@@ -1,0 +1,80 @@
+// Reading single elements of any type and byte order, and choosing code by type once per call.
+#pragma once
+
+#include <bit>
+#include <cstdint>
+#include <cstring>
+
+#include "fleck/image.hpp"
+
+namespace fleck {
+
+struct Half {  // IEEE binary16, stored only
+  std::uint16_t bits;
+};
+
+inline float to_float(Half h) {
+  const std::uint32_t sign = std::uint32_t(h.bits & 0x8000u) << 16;
+  const std::uint32_t rest = h.bits & 0x7fffu;
+  if (rest >= 0x7c00u) return std::bit_cast<float>(sign | 0x7f800000u | (rest & 0x3ffu) << 13);  // Inf, NaN
+  // Scaling by 2^112 moves the exponent bias, and makes subnormals right at the same time.
+  return std::bit_cast<float>(sign | std::bit_cast<std::uint32_t>(std::bit_cast<float>(rest << 13) * 0x1p112f));
+}
+
+inline std::uint8_t swap_bytes(std::uint8_t v) { return v; }
+inline std::uint16_t swap_bytes(std::uint16_t v) { return __builtin_bswap16(v); }
+inline std::uint32_t swap_bytes(std::uint32_t v) { return __builtin_bswap32(v); }
+inline std::uint64_t swap_bytes(std::uint64_t v) { return __builtin_bswap64(v); }
+
+template <std::size_t Size>
+struct unsigned_of;
+template <>
+struct unsigned_of<1> {
+  using type = std::uint8_t;
+};
+template <>
+struct unsigned_of<2> {
+  using type = std::uint16_t;
+};
+template <>
+struct unsigned_of<4> {
+  using type = std::uint32_t;
+};
+template <>
+struct unsigned_of<8> {
+  using type = std::uint64_t;
+};
+
+// One element of type T at any address, aligned or not.
+template <class T, bool Swapped>
+inline T read_element(const std::byte* p) {
+  typename unsigned_of<sizeof(T)>::type bits;
+  std::memcpy(&bits, p, sizeof bits);
+  if constexpr (Swapped) bits = swap_bytes(bits);
+  return std::bit_cast<T>(bits);
+}
+
+// Calls f.template operator()<T, Swapped>() for the image's type; f returns the same type for every branch.
+template <class F>
+decltype(auto) visit_type(DType dtype, bool swapped, F&& f) {
+#define FLECK_CASE(name, T) \
+  case DType::name:         \
+    return swapped ? f.template operator()<T, true>() : f.template operator()<T, false>();
+  switch (dtype) {
+    FLECK_CASE(u16, std::uint16_t)
+    FLECK_CASE(i16, std::int16_t)
+    FLECK_CASE(u32, std::uint32_t)
+    FLECK_CASE(i32, std::int32_t)
+    FLECK_CASE(u64, std::uint64_t)
+    FLECK_CASE(i64, std::int64_t)
+    FLECK_CASE(f16, Half)
+    FLECK_CASE(f32, float)
+    FLECK_CASE(f64, double)
+    case DType::i8: return f.template operator()<std::int8_t, false>();
+    case DType::u8: break;
+  }
+#undef FLECK_CASE
+  return f.template operator()<std::uint8_t, false>();
+}
+
+}  // namespace fleck

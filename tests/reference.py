@@ -1,0 +1,1 @@
+"""Slow, obvious numpy references: what each kernel must equal."""
