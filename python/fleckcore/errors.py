@@ -95,7 +95,7 @@ class OutputError(FleckError):
     """A result cannot be written (codes ``R..``)."""
 
 
-class MissingExtraError(FleckError, ImportError):
+class MissingExtraError(FleckError):
     """An optional part is not installed (code ``R17``)."""
 
     def __init__(self, package: str, extra: str) -> None:

@@ -225,8 +225,9 @@ def _frame_of(source: Any) -> Frame:
         return _with_mask(frame, np.ma.getmaskarray(source))
     if hasattr(source, "uncertainty") and hasattr(source, "data"):  # NDData, CCDData
         return _frame_of_nddata(source)
-    if hasattr(source, "unit") and isinstance(source, np.ndarray):  # Quantity
-        return Frame(source.view(np.ndarray), meta=FrameMeta(unit=unit_name(source.unit)))
+    unit = getattr(source, "unit", None)
+    if unit is not None and isinstance(source, np.ndarray):  # Quantity
+        return Frame(source.view(np.ndarray), meta=FrameMeta(unit=unit_name(unit)))
     return Frame(source)
 
 

@@ -1,1 +1,1 @@
-
+"""The commands: parsing, progress and exit codes; no pixel arithmetic."""

@@ -1,1 +1,1 @@
-
+"""The search: normalise, detect, measure."""

@@ -1,1 +1,1 @@
-
+"""Instrument profiles: TOML data and their validation."""

@@ -1,1 +1,1 @@
-
+"""Pictures, made from frames and catalogues."""

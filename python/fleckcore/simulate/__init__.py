@@ -1,1 +1,1 @@
-
+"""A detector with known flecks."""
