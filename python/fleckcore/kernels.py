@@ -15,7 +15,7 @@ from fleckcore import _core
 from fleckcore.errors import ArrayError
 from fleckcore.frame import check_image
 
-__all__ = ["build_config", "default_threads"]
+__all__ = ["build_config", "default_threads", "gaussian_filter"]
 
 
 def build_config() -> dict[str, Any]:
@@ -53,3 +53,36 @@ def _threads(threads: int | None) -> int:
     if isinstance(threads, bool) or int(threads) != threads or threads < 1:
         raise ArrayError(f"threads={threads!r}, wanted a whole number of at least 1.", code="A09")
     return int(threads)
+
+
+def gaussian_filter(
+    data: Any, sigma: float, *, mask: Any = None, threads: int | None = None
+) -> NDArray[np.float32]:
+    """Smooth by a Gaussian, leaving out NaN, infinite and masked pixels.
+
+    Parameters
+    ----------
+    data : ndarray, shape (rows, cols)
+        Any real type, byte order and strides.
+    sigma : float
+        Standard deviation in pixels, greater than 0; the kernel is cut at 3.5 sigma.
+    mask : array_like of bool, shape (rows, cols), optional
+        True where a pixel is left out.
+    threads : int, optional
+        Threads; by default `default_threads`.
+
+    Returns
+    -------
+    ndarray of float32, shape (rows, cols)
+        Weighted mean of the pixels that count; nothing outside the frame counts. NaN where less than 5 % of the
+        kernel's weight counts.
+
+    Raises
+    ------
+    ArrayError, ArrayTypeError
+        ``A09`` shape, dtype or sigma, ``A12`` a mask of another shape.
+    """
+    image = _image(data)
+    if not (np.isfinite(sigma) and 0 < sigma <= 1000):
+        raise ArrayError(f"sigma={sigma!r}, wanted a number in (0, 1000].", code="A09")
+    return _core.gaussian_filter(image, float(sigma), _mask(mask, image.shape), _threads(threads))
