@@ -25,4 +25,66 @@ def gaussian_filter(data, sigma, mask=None):
                         weight += weights[j, i]
             if weight >= 0.05:
                 out[y, x] = value / weight
+import numpy as np
+
+
+def mesh_statistics(data, box, *, mask=None, clip=3.0, max_iterations=20, min_valid=0.25):
+    """Level, noise, count of each box: deviation median, then clipped standard deviation."""
+    data = np.asarray(data).astype(float)
+    valid = np.isfinite(data) & ~(np.zeros(data.shape, bool) if mask is None else np.asarray(mask))
+    rows, cols = min(box[0], data.shape[0]), min(box[1], data.shape[1])
+    shape = -(-data.shape[0] // rows), -(-data.shape[1] // cols)
+    level, noise, count = np.full(shape, np.nan), np.full(shape, np.nan), np.zeros(shape, np.int64)
+    for r, c in np.ndindex(shape):
+        tile = np.s_[r * rows : (r + 1) * rows, c * cols : (c + 1) * cols]
+        sample = data[tile][valid[tile]]
+        if 0 < sample.size >= min_valid * data[tile].size:
+            level[r, c], noise[r, c], count[r, c] = _clip(sample, clip, max_iterations)
+    return level, noise, count
+
+
+def _clip(sample, clip, max_iterations):
+    correction = truncated_deviation(clip)
+
+    def deviation(x):
+        return x.std(ddof=1) / correction if x.min() != x.max() else 0.0
+
+    level = np.median(sample)
+    noise = np.median(np.abs(sample - level)) / 0.6744897501960817 or deviation(sample)
+    for iteration in range(max_iterations):
+        if noise == 0:
+            break
+        kept = sample[np.abs(sample - level) <= clip * noise]
+        if iteration and kept.size == sample.size:
+            break
+        sample = kept
+        level, noise = np.median(sample), deviation(sample)
+    return level, noise, sample.size
+
+
+def truncated_deviation(clip):
+    """Standard deviation of a unit normal cut at +-clip, by summing it up."""
+    x = (np.arange(200_000) + 0.5) / 200_000 * clip
+    density = np.exp(-x * x / 2)
+    return np.sqrt((x * x * density).sum() / density.sum())
+
+
+def interpolate_mesh(mesh, box, shape):
+    """Bilinear through the box centres by numpy.interp, one axis after the other."""
+    across, down = (
+        [(start + min(start + side, size) - 1) / 2 for start in range(0, size, side)]
+        for side, size in ((box[1], shape[1]), (box[0], shape[0]))
+    )
+    wide = np.array([np.interp(np.arange(shape[1]), across, line) for line in mesh])
+    return np.array([np.interp(np.arange(shape[0]), down, line) for line in wide.T]).T
+
+
+def fill_mesh(mesh):
+    """Each NaN becomes the mean of the numbers that are nearest."""
+    out = mesh.copy()
+    good = np.argwhere(~np.isnan(mesh))
+    for r, c in np.argwhere(np.isnan(mesh)):
+        if len(good):
+            distance = ((good - (r, c)) ** 2).sum(axis=1)
+            out[r, c] = mesh[tuple(good[distance == distance.min()].T)].mean()
     return out

@@ -9,3 +9,24 @@ def available_isas() -> list[str]: ...
 def gaussian_filter(
     data: NDArray[Any], sigma: float, mask: NDArray[np.bool_] | None, threads: int
 ) -> NDArray[np.float32]: ...
+def mesh_statistics(
+    data: NDArray[Any],
+    mask: NDArray[np.bool_] | None,
+    box_rows: int,
+    box_cols: int,
+    clip: float,
+    max_iterations: int,
+    min_valid: float,
+    level: NDArray[np.float64],
+    noise: NDArray[np.float64],
+    count: NDArray[np.int64],
+    threads: int,
+) -> None: ...
+def fill_mesh(mesh: NDArray[np.float64], out: NDArray[np.float64], threads: int) -> None: ...
+def interpolate_mesh(
+    mesh: NDArray[np.float64],
+    box_rows: int,
+    box_cols: int,
+    out: NDArray[np.float32],
+    threads: int,
+) -> None: ...

@@ -1,0 +1,57 @@
+#include <pybind11/stl.h>
+
+#include <algorithm>
+
+#include "arrays.hpp"
+#include "fleck/mesh_statistics.hpp"
+
+namespace fleck::bindings {
+namespace {
+
+View2D<const double> mesh_of(const py::array& array) {
+  require(py::isinstance<py::array_t<double>>(array) && array.ndim() == 2, "mesh must be a float64 plane");
+  constexpr py::ssize_t size = sizeof(double);
+  require(array.strides(0) % size == 0 && array.strides(1) % size == 0, "mesh strides are not whole elements");
+  return {static_cast<const double*>(array.data()), array.shape(0), array.shape(1), array.strides(0) / size,
+          array.strides(1) / size};
+}
+
+}  // namespace
+
+void bind_mesh_statistics(py::module_& m) {
+  m.def("mesh_statistics", [](const py::array& data, const std::optional<py::array>& mask, std::int64_t box_rows,
+                              std::int64_t box_cols, double clip, int max_iterations, double min_valid,
+                              py::array level, py::array noise, py::array count, int threads) {
+    const Image image = image_of(data);
+    const Mask left_out = mask_of(mask, image);
+    require(image.rows > 0 && image.cols > 0, "data is empty");
+    require(box_rows > 0 && box_cols > 0 && clip >= 1.5, "box or clip is out of range");
+    require(std::min(box_rows, image.rows) * std::min(box_cols, image.cols) < std::int64_t{1} << 32,
+            "a box has 2^32 pixels or more: make it smaller");
+    const std::int64_t ny = mesh_size(image.rows, box_rows), nx = mesh_size(image.cols, box_cols);
+    const auto out_level = output_of<double>(level, ny, nx);
+    const auto out_noise = output_of<double>(noise, ny, nx);
+    const auto out_count = output_of<std::int64_t>(count, ny, nx);
+    const py::gil_scoped_release unlocked;
+    mesh_statistics(image, left_out, {box_rows, box_cols, clip, max_iterations, min_valid}, out_level, out_noise,
+                    out_count, threads);
+  });
+  m.def("fill_mesh", [](const py::array& mesh, py::array out, int threads) {
+    const auto from = mesh_of(mesh);
+    const auto to = output_of<double>(out, from.rows, from.cols);
+    const py::gil_scoped_release unlocked;
+    fill_mesh(from, to, threads);
+  });
+  m.def("interpolate_mesh",
+        [](const py::array& mesh, std::int64_t box_rows, std::int64_t box_cols, py::array out, int threads) {
+          const auto from = mesh_of(mesh);
+          require(out.ndim() == 2 && box_rows > 0 && box_cols > 0, "output or box is out of range");
+          const auto to = output_of<float>(out, out.shape(0), out.shape(1));
+          require(from.rows == mesh_size(to.rows, box_rows) && from.cols == mesh_size(to.cols, box_cols),
+                  "mesh and output do not belong together");
+          const py::gil_scoped_release unlocked;
+          interpolate_mesh(from, box_rows, box_cols, to, threads);
+        });
+}
+
+}  // namespace fleck::bindings
