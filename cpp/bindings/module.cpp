@@ -7,6 +7,7 @@ namespace fleck::bindings {
 // One per kernel, each in its own bind_<kernel>.cpp.
 void bind_gaussian_filter(pybind11::module_& m);
 void bind_mesh_statistics(pybind11::module_& m);
+void bind_label_components(pybind11::module_&);
 }  // namespace fleck::bindings
 
 PYBIND11_MODULE(_core, m) {
@@ -16,4 +17,5 @@ PYBIND11_MODULE(_core, m) {
   m.def("available_isas", &fleck::available_isas);
   fleck::bindings::bind_gaussian_filter(m);
   fleck::bindings::bind_mesh_statistics(m);
+  fleck::bindings::bind_label_components(m);
 }

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -30,3 +31,14 @@ def interpolate_mesh(
     out: NDArray[np.float32],
     threads: int,
 ) -> None: ...
+def label_components(
+    data: NDArray[Any],
+    mask: NDArray[np.bool_] | None,
+    threshold: float,
+    connectivity: int,
+    min_area: int,
+    deblend: float,
+    levels: Sequence[float],
+    labels: NDArray[np.int32] | None,
+    threads: int,
+) -> tuple[NDArray[np.void], NDArray[np.int64]]: ...
