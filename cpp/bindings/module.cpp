@@ -5,6 +5,7 @@
 
 namespace fleck::bindings {
 // One per kernel, each in its own bind_<kernel>.cpp.
+void bind_median_filter(pybind11::module_& m);
 }  // namespace fleck::bindings
 
 PYBIND11_MODULE(_core, m) {
@@ -12,4 +13,5 @@ PYBIND11_MODULE(_core, m) {
   m.def("default_threads", &fleck::default_threads);
   m.def("active_isa", [] { return fleck::isa_name(fleck::active_isa()); });
   m.def("available_isas", &fleck::available_isas);
+  fleck::bindings::bind_median_filter(m);
 }
