@@ -2,6 +2,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from typing import Any
+
 from numpy.typing import NDArray
 
 def default_threads() -> int: ...
@@ -42,3 +44,13 @@ def label_components(
     labels: NDArray[np.int32] | None,
     threads: int,
 ) -> tuple[NDArray[np.void], NDArray[np.int64]]: ...
+def median_filter(
+    data: NDArray[Any],
+    mask: NDArray[Any] | None,
+    out: NDArray[Any],
+    rows: int,
+    cols: int,
+    mode: str,
+    cval: NDArray[Any],
+    threads: int,
+) -> None: ...
