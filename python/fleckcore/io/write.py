@@ -60,13 +60,13 @@ def atomic_write(path: str | Path, *, overwrite: bool = False) -> Iterator[IO[by
         )
     part = path.with_name(f".{path.name[:200]}.{secrets.token_hex(6)}.part")
     try:
-        file = part.open("xb")
+        descriptor = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
     except OSError as error:
         raise OutputError(
             f"the folder cannot be written to: {error.strerror}.", code="R08", path=path
         ) from None
     try:
-        with file:
+        with os.fdopen(descriptor, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -150,6 +150,7 @@ def write_hdus(path: str | Path, hdus: fits.HDUList, *, overwrite: bool = False)
 
     The same input gives the same bytes. Raises `OutputError` as `atomic_write` does.
     """
+    hdus.update_extend()
     for hdu in hdus:
         hdu.add_datasum(when="data unit checksum")
         hdu.add_checksum(when="HDU checksum", override_datasum=True)
