@@ -1,4 +1,4 @@
-"""Frames with nothing on them, in several kinds of noise: whatever a search finds here is a false alarm."""
+"""Frames with nothing on them, in several kinds of noise: what a search finds is a false alarm."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ def banded_rows(random: np.random.Generator, shape: tuple[int, int]) -> Image:
 def hot_pixels(random: np.random.Generator, shape: tuple[int, int]) -> Image:
     """White noise; one pixel in a thousand is up to fifty times too bright."""
     image = white(random, shape)
-    image[random.random(shape) < 1e-3] *= np.float32(random.uniform(2, 50))
+    hot = random.random(shape) < 1e-3
+    image[hot] *= random.uniform(2, 50, np.count_nonzero(hot)).astype(np.float32)
     return image
 
 

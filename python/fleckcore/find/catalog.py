@@ -21,9 +21,9 @@ _ASTROPY_UNITS = {"DN": "adu", "electron/s": "electron / s"}
 class Catalog(QTable):  # type: ignore[misc]  # astropy is not typed
     """The features found on one frame: a `~astropy.table.QTable` with photutils 3 column names.
 
-    Positions are 0-based pixel centres, x = column, y = row of the trimmed frame. ``meta`` says what made the table:
-    version, parameters, input and its checksum, frame shape and offsets, ``origin``, ``status`` and counts of masked
-    pixels.
+    Positions are 0-based pixel centres, x = column, y = row of the trimmed frame. ``meta`` says
+    what made the table: version, parameters, input and its checksum, frame shape and offsets,
+    ``origin``, ``status`` and counts of masked pixels.
     """
 
     @classmethod
@@ -35,8 +35,9 @@ class Catalog(QTable):  # type: ignore[misc]  # astropy is not typed
         features : sequence of Feature
             May be empty; the columns are the same.
         meta : mapping
-            Becomes the table's ``meta``, reduced to what files can hold: str, bool, int, float, None, list, dict.
-            ``meta["unit"]`` (``"electron"``, ``"DN"``, ...) is the unit of the lost flux, ``"DN"`` when missing.
+            Becomes the table's ``meta``, reduced to what files can hold: str, bool, int, float,
+            None, list, dict. ``meta["unit"]`` (``"electron"``, ``"DN"``, ...) is the unit of the
+            lost flux, ``"DN"`` when missing.
 
         Returns
         -------
@@ -54,7 +55,7 @@ class Catalog(QTable):  # type: ignore[misc]  # astropy is not typed
         return cls(columns, meta=_plain(meta))
 
     def write(self, path: str | Path, *, overwrite: bool = False) -> None:
-        """Write ECSV, FITS or CSV, by the ending of ``path``; see `fleckcore.io.catalogs.write_catalog`."""
+        """Write ECSV, FITS or CSV by the ending of ``path``, see `write_catalog`."""
         write_catalog(self, path, overwrite=overwrite)
 
     @classmethod
@@ -63,11 +64,11 @@ class Catalog(QTable):  # type: ignore[misc]  # astropy is not typed
         return cls(read_catalog(path), copy=False)
 
     def write_regions(self, path: str | Path, *, overwrite: bool = False) -> None:
-        """Write a DS9 region file; see `fleckcore.io.catalogs.write_regions`."""
+        """Write a DS9 region file, see `fleckcore.io.catalogs.write_regions`."""
         write_regions(self, path, overwrite=overwrite)
 
     def to_json(self) -> list[dict[str, Any]]:
-        """Give one dict of plain values per feature, in the units of the columns; NaN becomes None."""
+        """Give a dict of plain values per feature, in the columns' units; NaN becomes None."""
         names = self.colnames
         values = [np.asarray(getattr(self[name], "value", self[name])).tolist() for name in names]
         rows = zip(*values, strict=True)

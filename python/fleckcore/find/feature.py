@@ -1,4 +1,4 @@
-"""What is known of one feature. The columns of every catalogue are generated from this class alone."""
+"""What is known of one feature. The columns of every catalogue are generated from this class."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class _About(NamedTuple):
 class Feature:
     """One feature, measured on the frame before any filter.
 
-    Positions are 0-based pixel centres, x = column, y = row of the trimmed frame. What is not known is NaN.
-    `COLUMNS` lists name, type, unit and meaning of every field.
+    Positions are 0-based pixel centres, x = column, y = row of the trimmed frame. What is not known
+    is NaN. `COLUMNS` lists name, type, unit and meaning of every field.
     """
 
     label: Annotated[int, _About("", "value of the feature in the label image, from 1")]

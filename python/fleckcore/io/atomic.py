@@ -15,7 +15,7 @@ __all__ = ["atomic_write"]
 
 @contextmanager
 def atomic_write(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; move it there, synced to disk, when the block ends well.
+    """Yield a temporary path beside ``path``; sync and move it there when the block ends well.
 
     Parameters
     ----------
@@ -27,7 +27,8 @@ def atomic_write(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     Yields
     ------
     Path
-        Does not exist yet; in the folder of ``path``, with the same ending. Removed when the block raises.
+        Does not exist yet; in the folder of ``path``, with the same ending. Removed when the block
+        raises.
 
     Raises
     ------

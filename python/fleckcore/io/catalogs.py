@@ -1,4 +1,4 @@
-"""Tables of features as files: ECSV and FITS to keep, CSV for spreadsheets, DS9 regions to look at."""
+"""Features as files: ECSV and FITS to keep, CSV for spreadsheets, DS9 regions to look at."""
 
 from __future__ import annotations
 
@@ -28,8 +28,9 @@ def write_catalog(table: Table, path: str | Path, *, overwrite: bool = False) ->
     table : Table
         Columns of numbers, booleans or text; ``meta`` of what JSON can hold.
     path : path-like
-        ``.ecsv`` and ``.fits`` keep values, units, descriptions and meta. ``.csv`` keeps values alone, NaN as an
-        empty cell; text that a spreadsheet would run as a formula is quoted by a leading apostrophe (I19).
+        ``.ecsv`` and ``.fits`` keep values, units, descriptions and meta. ``.csv`` keeps values
+        alone, NaN as an empty cell; text that a spreadsheet would run as a formula is quoted by a
+        leading apostrophe (I19).
     overwrite : bool
         Replace an existing file.
 
@@ -91,9 +92,9 @@ def _with_units(table: Table) -> QTable:
 
 
 def _write_ecsv(table: Table, path: Path) -> None:
-    from astropy.table import QTable
+    from astropy.table import Table
 
-    QTable(table, copy=False).write(path, format="ascii.ecsv")
+    Table(table, copy=False).write(path, format="ascii.ecsv")
 
 
 def _read_ecsv(path: Path) -> Table:
@@ -128,7 +129,8 @@ def _read_fits(path: Path) -> Table:
 
     with fits.open(path, memmap=False) as hdus:
         catalog, meta = hdus["CATALOG"], hdus["META"]
-        table = Table({name: np.array(catalog.data[name]) for name in catalog.columns.names})
+        columns = {name: np.array(catalog.data[name]) for name in catalog.columns.names}
+        table = Table({name: c.astype(c.dtype.newbyteorder("=")) for name, c in columns.items()})
         for number, column in enumerate(table.itercols(), start=1):
             unit = catalog.header.get(f"TUNIT{number}")
             column.unit = None if unit is None else Unit(unit)
@@ -170,12 +172,12 @@ image
 
 
 def write_regions(table: Table, path: str | Path, *, overwrite: bool = False) -> None:
-    """Write a DS9 region file: an ellipse, circle or annulus around every feature, its label beside it.
+    """Write a DS9 region file: an ellipse, circle or annulus around every feature, and its label.
 
     Parameters
     ----------
     table : Table
-        With the columns of `fleckcore.find.feature.Feature` from ``label`` to ``shape`` that give place and size.
+        With the columns of a feature that give its label, place, size and shape.
     path : path-like
         Usually ``.reg``.
     overwrite : bool
@@ -188,8 +190,8 @@ def write_regions(table: Table, path: str | Path, *, overwrite: bool = False) ->
 
     Notes
     -----
-    A fleck or streak is an ellipse at two sigma, the outline of a uniform ellipse with those moments; a disc is a
-    circle, a ring an annulus. None is drawn smaller than 1.5 pixels.
+    A fleck or streak is an ellipse at two sigma, the outline of a uniform ellipse with those
+    moments; a disc is a circle, a ring an annulus. None is drawn smaller than 1.5 pixels.
     """
     with atomic_write(Path(path), overwrite=overwrite) as temporary:
         lines = [_region(row) for row in table]

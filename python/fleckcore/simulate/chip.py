@@ -76,12 +76,13 @@ def short_dark(
     flecks : sequence of Obstruction, optional
         The `FLECKS` of the chip when not given.
     n_freckles, freckle_size, freckle_depth
-        Squares of ``freckle_size`` pixels at random places, apart from each other and from the flecks and 30 pixels
-        from the edges, each with a constant loss drawn between the two depths.
+        Squares of ``freckle_size`` pixels at random places, apart from each other and from the
+        flecks and 30 pixels from the edges, each with a constant loss drawn between the two depths.
     column_rms : float
         Relative rms of the smooth structure from column to column; a seventh of it is white.
     hot_pixels : float
-        Fraction of pixels that are hot, 10 to 1000 electrons in the average; they carry quality bit 16.
+        Fraction of pixels that are hot, 10 to 1000 electrons in the average; they carry quality
+        bit 16.
     cosmic_rays : int
         Tracks that survived the combination.
 
@@ -96,9 +97,9 @@ def short_dark(
 
     Notes
     -----
-    The flash pattern follows ACS ISR 2014-01: circular, its centre a little off the gap between the chips, brightest
-    far from the amplifiers, about a factor of two over the field. The error plane is that of calacs,
-    ``sqrt((max(signal, 0) + read_noise**2) / n_exposures)``.
+    The flash pattern follows ACS ISR 2014-01: circular, its centre a little off the gap between the
+    chips, brightest far from the amplifiers, about a factor of two over the field. The error plane
+    is that of calacs, ``sqrt((max(signal, 0) + read_noise**2) / n_exposures)``.
     """
     if chip not in FLECKS or n_exposures < 1 or not 0 <= hot_pixels <= 1:
         raise ArrayError(
@@ -151,7 +152,7 @@ def _meta(chip: int, cols: int, read_noise_e: float) -> FrameMeta:
 
 
 def _flash_pattern(chip: int, shape: tuple[int, int]) -> NDArray[np.float64]:
-    """Flash level relative to nominal, brightest near the gap: at the top of chip 2, the bottom of chip 1."""
+    """Flash level relative to nominal; the gap is above chip 2 and below chip 1."""
     rows, cols = shape
     y = (np.arange(rows) + 0.5) / rows - (1.04 if chip == 2 else 0.04)
     x = 2 * ((np.arange(cols) + 0.5) / cols - 0.53)
@@ -176,7 +177,7 @@ def _check_inside(item: Obstruction, shape: tuple[int, int]) -> None:
     for window, size in zip(_window(item), shape, strict=True):
         if window.start < 0 or window.stop > size:
             raise ArrayError(
-                f"{item.kind} {item.name!r} at x={item.x}, y={item.y} does not fit in shape {shape}.",
+                f"{item.kind} {item.name!r} at x={item.x}, y={item.y} does not fit in {shape}.",
                 code="A13",
                 advice="Give flecks= that fit, or flecks=() for none.",
             )
@@ -196,35 +197,43 @@ def _freckles(
 ) -> tuple[Obstruction, ...]:
     rows, cols = shape
     border = _FRECKLE_BORDER + size // 2
-    taken = list(flecks)
-    for _ in range(100 * count):
-        if len(taken) == len(flecks) + count or min(shape) <= 2 * border:
+    free = np.zeros(shape, dtype=bool)
+    free[border : rows - border, border : cols - border] = True
+    for fleck in flecks:
+        _occupy(free, fleck, size)
+    freckles: list[Obstruction] = []
+    attempts = 100 * count if free.any() else 0
+    for _ in range(attempts):
+        if len(freckles) == count:
             break
-        item = Obstruction(
-            x=float(random.integers(border, cols - border)),
-            y=float(random.integers(border, rows - border)),
-            width=size,
-            height=size,
-            loss=float(random.uniform(*depth)),
-            kind="freckle",
-            name=f"freckle {len(taken) - len(flecks) + 1}",
-        )
-        if not any(_touch(item, other) for other in taken):
-            taken.append(item)
-    freckles = tuple(taken[len(flecks) :])
+        y, x = random.integers((border, border), (rows - border, cols - border))
+        if free[y, x]:
+            item = Obstruction(
+                x=float(x),
+                y=float(y),
+                width=size,
+                height=size,
+                loss=float(random.uniform(*depth)),
+                kind="freckle",
+                name=f"freckle {len(freckles) + 1}",
+            )
+            freckles.append(item)
+            _occupy(free, item, size)
     if len(freckles) < count:
         raise ArrayError(
             f"only {len(freckles)} of {count} freckles of {size} pixels fit in shape {shape}.",
             code="A13",
             advice="Ask for fewer freckles, or a larger shape.",
         )
-    return freckles
+    return tuple(freckles)
 
 
-def _touch(a: Obstruction, b: Obstruction) -> bool:
-    near_x = abs(a.x - b.x) < (a.width + b.width) / 2 + _FRECKLE_GAP
-    near_y = abs(a.y - b.y) < (a.height + b.height) / 2 + _FRECKLE_GAP
-    return near_x and near_y
+def _occupy(free: NDArray[np.bool_], item: Obstruction, size: int) -> None:
+    """Clear the places where the centre of a freckle would be too near to ``item``."""
+    half_rows = round((item.height + size) / 2) + _FRECKLE_GAP
+    half_cols = round((item.width + size) / 2) + _FRECKLE_GAP
+    y, x = round(item.y), round(item.x)
+    free[max(0, y - half_rows) : y + half_rows, max(0, x - half_cols) : x + half_cols] = False
 
 
 def _add_hot_pixels(

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["FLECKS", "Obstruction"]
 
-# Radii, in units of the 5 % contour, between which a fleck's loss falls from 1 to 0 as a half cosine. They put
-# the 5 % contour at 1 and the 50 % contour at sqrt(67/144): the larger ACS/WFC fleck covers 144 pixels, of which
-# 67 lose more than half.
+# Radii, in units of the 5 % contour, between which a fleck's loss falls from 1 to 0 as a half
+# cosine. They put the 50 % contour at sqrt(67/144): the larger ACS/WFC fleck covers 144 pixels, of
+# which 67 lose more than half.
 _CORE, _RIM = 0.236, 1.128
 _SUBPIXELS = 5
 
@@ -30,11 +30,12 @@ class Obstruction:
     x, y : float
         0-based pixel centre, x = column, y = row.
     width, height : float
-        Full extent in x and y, pixels: of the 5 % contour of a fleck, of the whole square of a freckle.
+        Full extent in x and y, pixels: of the 5 % contour of a fleck, of the whole of a freckle.
     loss : float
         Fraction of light lost where most is lost, 0 to 1.
     kind : str
-        ``"fleck"``: an ellipse, opaque core and soft rim. ``"freckle"``: a rectangle that loses the same everywhere.
+        ``"fleck"``: an ellipse, opaque core and soft rim. ``"freckle"``: a rectangle that loses the
+        same everywhere.
     name : str
         For people.
     """
@@ -91,8 +92,8 @@ FLECKS: Mapping[int, tuple[Obstruction, ...]] = {
     ),
     2: (Obstruction(x=1520.3, y=1771.7, width=14.0, height=12.9, name="larger"),),
 }
-"""The flecks of 2017-05-05 by chip. Published 1-based: (1521, 1773) on WFC2, (3510, 355) and (1850, 1755) on WFC1.
+"""The flecks of 2017-05-05 by chip, after ACS ISR 2018-03; the size of the tiny one is assumed.
 
-Areas are 144 (larger), 52 (elongated) and 25 (tiny) pixels, of which 67, 21 and 9 lose more than half: places and
-sizes of ACS ISR 2018-03, the tiny one's size assumed.
+Published 1-based: larger (1521, 1773) on WFC2, elongated (3510, 355) and tiny (1850, 1755) on WFC1.
+Areas are 144, 52 and 25 pixels, of which 67, 21 and 9 lose more than half.
 """
