@@ -25,7 +25,6 @@ def gaussian_filter(data, sigma, mask=None):
                         weight += weights[j, i]
             if weight >= 0.05:
                 out[y, x] = value / weight
-import numpy as np
 
 
 def mesh_statistics(data, box, *, mask=None, clip=3.0, max_iterations=20, min_valid=0.25):

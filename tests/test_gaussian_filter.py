@@ -4,8 +4,8 @@ import sys
 
 import numpy as np
 import pytest
-import reference
 
+import reference
 from fleckcore.errors import ArrayError
 from fleckcore.kernels import build_config, gaussian_filter
 

@@ -2,8 +2,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from typing import Any
-
 from numpy.typing import NDArray
 
 def default_threads() -> int: ...

@@ -6,13 +6,11 @@ layout, release the GIL, and give the same bytes for every ``threads`` and every
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any, Literal
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import index
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +19,16 @@ from fleckcore import _core
 from fleckcore.errors import ArrayError
 from fleckcore.frame import check_image
 
-__all__ = ["Mesh", "build_config", "default_threads", "gaussian_filter", "mesh_statistics"]
-__all__ = ["Components", "build_config", "default_threads", "label_components"]
-__all__ = ["build_config", "default_threads", "median_filter"]
+__all__ = [
+    "Components",
+    "Mesh",
+    "build_config",
+    "default_threads",
+    "gaussian_filter",
+    "label_components",
+    "median_filter",
+    "mesh_statistics",
+]
 
 
 def build_config() -> dict[str, Any]:

@@ -160,9 +160,7 @@ def _moments(
     return y, x, axes, float(np.degrees(0.5 * np.arctan2(2 * xy, xx - yy)))
 
 
-def _radii(
-    cut: CutOut, loss: NDArray[np.float32], y: float, x: float
-) -> tuple[float, float]:
+def _radii(cut: CutOut, loss: NDArray[np.float32], y: float, x: float) -> tuple[float, float]:
     """Outer and inner radius from the mean loss in rings of one pixel about the centre.
 
     Outer: where it falls to 5 % of its largest value, or below twice its noise. Inner: where, going inwards, it falls
@@ -170,7 +168,9 @@ def _radii(
     """
     size = np.sqrt(cut.footprint.sum() / np.pi)
     n_rings = int(1.6 * size) + 4
-    distance = np.hypot(*np.ogrid[: loss.shape[0], : loss.shape[1]] - np.array([y, x], dtype=object))
+    distance = np.hypot(
+        *np.ogrid[: loss.shape[0], : loss.shape[1]] - np.array([y, x], dtype=object)
+    )
     ring = np.minimum(distance.astype(int), n_rings)[cut.free | cut.footprint & cut.usable]
     values = loss[cut.free | cut.footprint & cut.usable]
     count = np.bincount(ring, minlength=n_rings + 1)[:n_rings]

@@ -188,9 +188,7 @@ def _fitting(size: int, shape: tuple[int, int]) -> tuple[int, int]:
     return max(rows, 1), max(cols, 1)
 
 
-def literal_excess(
-    normalised: Normalised, threads: int | None
-) -> NDArray[Any]:
+def literal_excess(normalised: Normalised, threads: int | None) -> NDArray[Any]:
     """The published recipe's image: 15x15 median, subtracted from unity, times 100 (per cent)."""
     size = _fitting(LITERAL_SIZE, normalised.transmission.shape)
     smooth = median_filter(normalised.transmission, size, threads=threads)
