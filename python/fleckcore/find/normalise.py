@@ -160,7 +160,7 @@ def _divide(
             advice="Subtract the right bias, or search a difference with normalise='none'.",
         )
     with np.errstate(invalid="ignore"):
-        unlit = ~(level > max(unlit_below * typical, np.finfo(np.float32).tiny)) & ~mask
+        unlit = ~(level > max(unlit_below * typical, float(np.finfo(np.float32).tiny))) & ~mask
     mask = mask | unlit
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         transmission = np.divide(frame.data, level, dtype=np.float32, casting="unsafe")

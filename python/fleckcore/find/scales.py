@@ -119,7 +119,8 @@ def _mesh_noise(
 ) -> NDArray[np.float32]:
     mesh = mesh_statistics(image, box, mask=mask, threads=threads)
     noise = mesh.filled().median_filtered().interpolate("noise", threads=threads)
-    return np.maximum(noise, np.float32(LEAST_NOISE))
+    noise[~(noise > LEAST_NOISE)] = LEAST_NOISE
+    return noise
 
 
 def _make_scale(
@@ -149,7 +150,8 @@ def _smoothed_error(
     if not sigma:
         return error
     variance = gaussian_filter(error * error, sigma / np.sqrt(2), mask=mask, threads=threads)
-    return np.sqrt(variance / np.float32(4 * np.pi * sigma**2))
+    smoothed: NDArray[np.float32] = np.sqrt(variance / np.float32(4 * np.pi * sigma**2))
+    return smoothed
 
 
 def _tail(significance: NDArray[np.float32], mask: NDArray[np.bool_]) -> float:
