@@ -6,6 +6,7 @@
 namespace fleck::bindings {
 // One per kernel, each in its own bind_<kernel>.cpp.
 void bind_mesh_statistics(pybind11::module_& m);
+void bind_trail_scan(pybind11::module_& m);
 }  // namespace fleck::bindings
 
 PYBIND11_MODULE(_core, m) {
@@ -14,4 +15,5 @@ PYBIND11_MODULE(_core, m) {
   m.def("active_isa", [] { return fleck::isa_name(fleck::active_isa()); });
   m.def("available_isas", &fleck::available_isas);
   fleck::bindings::bind_mesh_statistics(m);
+  fleck::bindings::bind_trail_scan(m);
 }
