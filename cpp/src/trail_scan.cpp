@@ -85,7 +85,7 @@ Trail walk(Probe& probe, const Seed& seed, const TrailOptions& options, std::int
     if (!walking) continue;
     excess += step.excess;
     variance += step.variance;
-    if (sign * step.excess >= options.n_sigma * std::sqrt(step.variance)) {
+    if (!(sign * step.excess < options.n_sigma * std::sqrt(step.variance))) {  // -inf * 0 counts, too
       trail.length = k;
       trail.excess = excess;
       trail.variance = variance;

@@ -304,11 +304,11 @@ def trail_scan(
 ) -> Trails:
     """Follow the trails that readout leaves behind pixels, bright or dark.
 
-    From each seed the walk goes pixel by pixel away from the serial register. A step's excess is its
-    value minus the median of ``2 * background_width`` pixels beside it. A step counts if its excess
-    has the seed's sign and is at least ``n_sigma`` of its own error. The walk ends after two steps
-    in a row that do not count, after ``max_length``, at the edge of the frame, and at a pixel that
-    is masked, not finite or without background.
+    From each seed the walk goes pixel by pixel away from the serial register. A step's excess is
+    its value minus the median of ``2 * background_width`` pixels beside it. A step counts if its
+    excess has the seed's sign and is at least ``n_sigma`` of its own error. The walk ends after two
+    steps in a row that do not count, after ``max_length``, at the edge of the frame, and at a pixel
+    that is masked, not finite or without background.
 
     Parameters
     ----------
@@ -351,14 +351,16 @@ def trail_scan(
 
     Notes
     -----
-    A length that depends on the data selects upward fluctuations: the last step always counts, so weak trails
-    come out too deep, and trails found in pure noise are all of the seed's sign and beyond ``n_sigma``. For an
-    unbiased excess with normal significance (a null test, a stack of many seeds) fix the length with
-    ``n_sigma=-inf`` and a small ``max_length``, or average ``profile``, which no step selects.
+    A length that depends on the data selects favourable fluctuations. The last step always stands
+    out, so faint ends come out too deep (the whole of a strong trail by less than one error), and
+    behind 5 % of the seeds without a trail there is nevertheless one (at ``n_sigma=2``), of the
+    seed's sign and a mean significance of 2. For an unbiased excess with normal significance (a
+    null test, a stack of many seeds) fix the length with ``n_sigma=-inf`` and a small
+    ``max_length``, or average ``profile``, which no step selects.
 
-    Error and significance hold for independent pixels. Sums of readout-corrected or resampled
-    frames are correlated, and their errors too small. In an average of N frames ``noise`` is that
-    of the average.
+    Error and significance hold for independent pixels. In frames that were resampled or corrected
+    for readout they are not, and errors come out too small; a pattern of columns adds up along a
+    trail, so subtract the bias first. For an average of N frames, ``noise`` is that of the average.
     """
     image = _image(data)
     if direction not in ("+y", "-y", "+x", "-x"):
@@ -370,8 +372,8 @@ def trail_scan(
     ):  # fmt: skip
         if isinstance(value, bool) or value != int(value) or value < least:
             raise ArrayError(f"{name}={value!r}, wanted at least {least}.", code="A09")
-    if np.isnan(n_sigma):
-        raise ArrayError("n_sigma is NaN, wanted a number or -inf.", code="A09")
+    if not n_sigma < np.inf:
+        raise ArrayError(f"n_sigma={n_sigma!r}, wanted a number or -inf.", code="A09")
     left_out = _mask(mask, image.shape)
     sigma = _noise(noise, image, left_out, threads)
     options = int(background_width), int(gap)
