@@ -87,3 +87,57 @@ def fill_mesh(mesh):
             distance = ((good - (r, c)) ** 2).sum(axis=1)
             out[r, c] = mesh[tuple(good[distance == distance.min()].T)].mean()
     return out
+
+
+def local_excess(data, mask, noise, row, col, width, gap):
+    """Value minus the median beside it, and the variance of that."""
+    reach = gap + width
+    columns = [
+        c
+        for c in range(max(0, col - reach), min(data.shape[1], col + reach + 1))
+        if abs(c - col) > gap
+        and not mask[row, c]
+        and np.isfinite(data[row, c])
+        and np.isfinite(noise[row, c])
+    ]
+    if not columns or not np.isfinite(data[row, col]):
+        return np.nan, np.nan
+    n = len(columns)
+    median_variance = np.pi / (2 * n + (1 if n % 2 else 2.6))
+    variance = noise[row, col] ** 2 + np.mean(noise[row, columns] ** 2) * median_variance
+    return data[row, col] - np.median(data[row, columns]), variance
+
+
+def find_seeds(data, mask, threshold, width, gap):
+    """Every pixel that passes the threshold, by (row, col)."""
+    data = np.asarray(data).astype(float)
+    nothing = np.zeros(data.shape)
+    excess = np.array(
+        [[local_excess(data, mask, nothing, r, c, width, gap)[0] for c in range(data.shape[1])]
+         for r in range(data.shape[0])]
+    )  # fmt: skip
+    passes = excess < threshold if threshold < 0 else excess > threshold
+    return np.argwhere(passes & ~mask)
+
+
+def follow_trail(data, mask, noise, seed, width, gap, max_length, n_sigma):
+    """Walk one trail towards growing rows: seed value, length, excess, variance, profile."""
+    data, (row, col) = np.asarray(data).astype(float), seed
+    value = local_excess(data, mask, noise, row, col, width, gap)[0]
+    steps = []
+    for r in range(row + 1, min(row + max_length + 1, data.shape[0])):
+        bad = mask[r, col]
+        excess = (np.nan, np.nan) if bad else local_excess(data, mask, noise, r, col, width, gap)
+        steps.append(excess)
+    profile = np.full(min(12, max_length), np.nan)
+    first = [excess for excess, _ in steps[: profile.size]]
+    profile[: len(first)] = first
+    length = misses = 0
+    for k, (excess, variance) in enumerate(steps, start=1):
+        if not np.isfinite(excess + variance) or value == 0 or np.isnan(value) or misses == 2:
+            break
+        least = n_sigma * np.sqrt(variance) if n_sigma > -np.inf else -np.inf
+        counts = np.sign(value) * excess >= least
+        length, misses = (k, 0) if counts else (length, misses + 1)
+    total = np.sum(steps[:length], axis=0) if length else (0.0, 0.0)
+    return value, length, total[0], total[1], profile

@@ -50,5 +50,25 @@ def median_filter(
     cols: int,
     mode: str,
     cval: NDArray[Any],
+def find_seeds(
+    data: NDArray[Any],
+    mask: NDArray[np.bool_] | None,
+    threshold: float,
+    background_width: int,
+    gap: int,
+    threads: int,
+) -> NDArray[np.int64]: ...
+def trail_scan(
+    data: NDArray[Any],
+    mask: NDArray[np.bool_] | None,
+    noise: NDArray[Any],
+    seeds: NDArray[np.int64],
+    background_width: int,
+    gap: int,
+    max_length: int,
+    n_sigma: float,
+    length: NDArray[np.int64],
+    sums: NDArray[np.float64],
+    profile: NDArray[np.float64],
     threads: int,
 ) -> None: ...
