@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fleckcore.errors import InputFileError
-from fleckcore.io.blocks import BITPIX, BLOCK, Blocks, Hdu
+from fleckcore.io.blocks import BITPIX, BLOCK, Blocks, Hdu, grouped
 from fleckcore.io.cards import first_number
 
 __all__ = ["holds_image", "is_null", "read_plane"]
@@ -111,7 +111,7 @@ def _read_null(blocks: Blocks, hdu: Hdu, max_pixels: int) -> NDArray[Any]:
 def _check_claim(pixels: int, blocks: Blocks, hdu: Hdu, max_pixels: int) -> None:
     if pixels > max_pixels:
         raise InputFileError(
-            f"the header claims {pixels} pixels, the limit is {max_pixels}.",
+            f"the header claims {grouped(pixels)} pixels, the limit is {grouped(max_pixels)}.",
             code="I06",
             path=blocks.path,
             extension=hdu.label,
@@ -138,7 +138,8 @@ def _scale(stored: NDArray[Any], hdu: Hdu) -> NDArray[Any]:
     elif factor == 1.0 and bits == 8 and zero == -128.0:
         scaled = (stored ^ np.uint8(128)).view(np.int8)
     else:
-        scaled = stored.astype(_float_for(stored)) * factor + zero
+        with np.errstate(all="ignore"):  # a wild BSCALE gives infinities, which the mask leaves out
+            scaled = stored.astype(_float_for(stored)) * factor + zero
     if blanks is None:
         return scaled
     return np.where(blanks, np.nan, scaled.astype(_float_for(stored)))
