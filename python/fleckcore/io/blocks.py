@@ -20,7 +20,7 @@ import numpy as np
 from fleckcore.errors import InputFileError
 from fleckcore.io.cards import CARD, Header, clean_text, parse_cards
 
-__all__ = ["BLOCK", "Blocks", "Hdu", "ones_sum", "open_blocks", "verify_hdu"]
+__all__ = ["BLOCK", "Blocks", "Hdu", "grouped", "ones_sum", "open_blocks", "verify_hdu"]
 
 BLOCK = 2880
 MAX_HEADER_BLOCKS = 1000
@@ -122,7 +122,7 @@ class _Gzipped:
     def fill(self, stop: int) -> int:
         if stop > MAX_UNPACKED:
             raise InputFileError(
-                f"expands over {_count(MAX_UNPACKED)} bytes (its headers promise {_count(stop)}).",
+                f"expands over {grouped(MAX_UNPACKED)} bytes (headers promise {grouped(stop)}).",
                 code="I07",
                 path=self._path,
                 advice="If it is genuine, unpack it first.",
@@ -135,7 +135,7 @@ class _Gzipped:
                 self._buffer += chunk
         except EOFError:
             raise InputFileError(
-                f"the gzip stream ends early, after {_count(len(self._buffer))} unpacked bytes.",
+                f"the gzip stream ends early, after {grouped(len(self._buffer))} unpacked bytes.",
                 code="I01",
                 path=self._path,
                 advice="Download it again.",
@@ -208,7 +208,7 @@ def _walk(source: _Source, path: Path, max_pixels: int) -> tuple[tuple[Hdu, ...]
         first = source.piece(start, start + BLOCK)
         if hdus and not first.startswith(b"XTENSION"):
             warnings.append(
-                f"I04 what follows byte {_count(start)} is no extension and is not used"
+                f"I04 what follows byte {grouped(start)} is no extension and is not used"
             )
             break
         if not hdus and not first.startswith(b"SIMPLE  ="):
@@ -219,14 +219,14 @@ def _walk(source: _Source, path: Path, max_pixels: int) -> tuple[tuple[Hdu, ...]
         size = source.fill(start)
         if size < hdu.data_stop:
             raise InputFileError(
-                f"{_count(size)} of {_count(start)} bytes.",
+                f"{grouped(size)} of {grouped(start)} bytes.",
                 code="I01",
                 path=path,
                 extension=hdu.label,
                 advice="Download it again.",
             )
         if size < start:
-            warnings.append(f"I02 last block is short by {_count(start - size)} bytes")
+            warnings.append(f"I02 last block is short by {grouped(start - size)} bytes")
     return tuple(hdus), tuple(warnings)
 
 
@@ -237,7 +237,7 @@ def _read_hdu(source: _Source, path: Path, index: int, start: int, max_pixels: i
     while end < 0:
         if (stop - start) // BLOCK >= MAX_HEADER_BLOCKS:
             raise InputFileError(
-                f"the header is longer than {_count(MAX_HEADER_BLOCKS * BLOCK // CARD)} cards.",
+                f"the header is longer than {grouped(MAX_HEADER_BLOCKS * BLOCK // CARD)} cards.",
                 code="I16",
                 path=path,
                 extension=index,
@@ -246,7 +246,7 @@ def _read_hdu(source: _Source, path: Path, index: int, start: int, max_pixels: i
         block = source.piece(stop, stop + BLOCK)
         if len(block) < BLOCK:
             raise InputFileError(
-                f"the header has no END in {_count(size)} bytes.",
+                f"the header has no END in {grouped(size)} bytes.",
                 code="I01",
                 path=path,
                 extension=index,
@@ -308,7 +308,7 @@ def _data_size(header: Header, path: Path, index: int, max_pixels: int) -> int:
     size = abs(bitpix) // 8 * whole("GCOUNT", 1) * (whole("PCOUNT", 0) + elements)
     if elements > max_pixels and "BINTABLE" not in str(header.get("XTENSION", "")):
         raise InputFileError(
-            f"the header claims {_count(elements)} pixels, the limit is {_count(max_pixels)}.",
+            f"the header claims {grouped(elements)} pixels, the limit is {grouped(max_pixels)}.",
             code="I06",
             path=path,
             extension=index,
@@ -316,7 +316,7 @@ def _data_size(header: Header, path: Path, index: int, max_pixels: int) -> int:
         )
     if size > 8 * max_pixels:
         raise InputFileError(
-            f"the header claims {_count(size)} bytes, the limit is {_count(8 * max_pixels)}.",
+            f"the header claims {grouped(size)} bytes, the limit is {grouped(8 * max_pixels)}.",
             code="I06",
             path=path,
             extension=index,
@@ -342,7 +342,7 @@ def _not_fits(first: bytes, path: Path) -> InputFileError:
     return InputFileError(seen, code="I04", path=path, advice="Download it again.")
 
 
-def _count(number: int) -> str:
+def grouped(number: int) -> str:
     """Group a number for people: ``42 880``."""
     return f"{number:,}".replace(",", " ")
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fleckcore.errors import InputFileError
-from fleckcore.io.blocks import BITPIX, BLOCK, Blocks, Hdu
+from fleckcore.io.blocks import BITPIX, BLOCK, Blocks, Hdu, grouped
 from fleckcore.io.cards import first_number
 
 __all__ = ["holds_image", "is_null", "read_plane"]
@@ -23,7 +23,7 @@ _TILE_CODES = ("GZIP_1", "GZIP_2", "RICE_1", "RICE_ONE", "PLIO_1", "HCOMPRESS_1"
 
 def is_tiled(hdu: Hdu) -> bool:
     """Tell whether a part is a tile-compressed image."""
-    return hdu.header.get("ZIMAGE") is True
+    return hdu.header.get("ZIMAGE") is True and "BINTABLE" in str(hdu.header.get("XTENSION"))
 
 
 def is_null(hdu: Hdu) -> bool:
@@ -111,7 +111,7 @@ def _read_null(blocks: Blocks, hdu: Hdu, max_pixels: int) -> NDArray[Any]:
 def _check_claim(pixels: int, blocks: Blocks, hdu: Hdu, max_pixels: int) -> None:
     if pixels > max_pixels:
         raise InputFileError(
-            f"the header claims {pixels} pixels, the limit is {max_pixels}.",
+            f"the header claims {grouped(pixels)} pixels, the limit is {grouped(max_pixels)}.",
             code="I06",
             path=blocks.path,
             extension=hdu.label,
@@ -138,7 +138,8 @@ def _scale(stored: NDArray[Any], hdu: Hdu) -> NDArray[Any]:
     elif factor == 1.0 and bits == 8 and zero == -128.0:
         scaled = (stored ^ np.uint8(128)).view(np.int8)
     else:
-        scaled = stored.astype(_float_for(stored)) * factor + zero
+        with np.errstate(all="ignore"):  # a wild BSCALE gives infinities, which the mask leaves out
+            scaled = stored.astype(_float_for(stored)) * factor + zero
     if blanks is None:
         return scaled
     return np.where(blanks, np.nan, scaled.astype(_float_for(stored)))
@@ -207,15 +208,20 @@ def _check_tiles(blocks: Blocks, hdu: Hdu, max_pixels: int) -> int:
 
 def _check_heap(blocks: Blocks, hdu: Hdu, tile_bytes: int) -> None:
     """Every descriptor must point into the heap; a gzip tile must not grow beyond its size."""
+    if len(hdu.axes) != 2 or hdu.header["BITPIX"] != 8:
+        raise _lie(blocks, hdu, f"its table has BITPIX {hdu.header['BITPIX']}, axes {hdu.axes}")
     width, rows = hdu.axes
     table = np.frombuffer(
         blocks.bytes[hdu.data_start : hdu.data_start + width * rows], np.uint8
     ).reshape(rows, width)
-    heap_start = first_number(hdu.header, ["THEAP"])
-    heap_start = width * rows if heap_start is None else int(heap_start)
+    fields, heap_start = hdu.header.get("TFIELDS"), hdu.header.get("THEAP", width * rows)
+    if type(fields) is not int or not 1 <= fields <= 999:
+        raise _lie(blocks, hdu, f"TFIELDS is {fields!r}")
+    if type(heap_start) is not int or not width * rows <= heap_start:
+        raise _lie(blocks, hdu, f"THEAP is {heap_start!r}")
     heap = blocks.bytes[hdu.data_start + heap_start : hdu.data_stop]
     offset = 0
-    for column in range(1, int(hdu.header.get("TFIELDS", 0)) + 1):
+    for column in range(1, fields + 1):
         form = str(hdu.header.get(f"TFORM{column}", ""))
         name = str(hdu.header.get(f"TTYPE{column}", ""))
         size = _column_bytes(form)

@@ -145,7 +145,8 @@ def _imsets(file: _File, extension: str | int | None) -> list[_Imset]:
         if not chosen and not file.profile.chips:
             planes = (names.error, names.quality)
             chosen = [h for h in file.blocks.hdus if holds_image(h) and h.name not in planes]
-            chosen = chosen or [h for h in file.blocks.hdus[:1] if h.axes]
+            if not chosen and (file.primary.axes or len(file.blocks.hdus) == 1):
+                chosen = [file.primary]  # says what is wrong with it
     if not chosen:
         raise _nothing_found(file, names.data if file.profile.chips else "a 2-D image")
     imsets = []

@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from io import BytesIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -154,5 +155,7 @@ def write_hdus(path: str | Path, hdus: fits.HDUList, *, overwrite: bool = False)
     for hdu in hdus:
         hdu.add_datasum(when="data unit checksum")
         hdu.add_checksum(when="HDU checksum", override_datasum=True)
+    content = BytesIO()  # not the file: astropy answers a full disk with an AttributeError
+    hdus.writeto(content, output_verify="exception")
     with atomic_write(path, overwrite=overwrite) as file:
-        hdus.writeto(file, output_verify="exception")
+        file.write(content.getbuffer())
