@@ -25,6 +25,7 @@ def gaussian_filter(data, sigma, mask=None):
                         weight += weights[j, i]
             if weight >= 0.05:
                 out[y, x] = value / weight
+    return out
 
 
 def mesh_statistics(data, box, *, mask=None, clip=3.0, max_iterations=20, min_valid=0.25):

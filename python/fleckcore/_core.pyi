@@ -7,9 +7,6 @@ from numpy.typing import NDArray
 def default_threads() -> int: ...
 def active_isa() -> str: ...
 def available_isas() -> list[str]: ...
-def gaussian_filter(
-    data: NDArray[Any], sigma: float, mask: NDArray[np.bool_] | None, threads: int
-) -> NDArray[np.float32]: ...
 def mesh_statistics(
     data: NDArray[Any],
     mask: NDArray[np.bool_] | None,
@@ -42,14 +39,9 @@ def label_components(
     labels: NDArray[np.int32] | None,
     threads: int,
 ) -> tuple[NDArray[np.void], NDArray[np.int64]]: ...
-def median_filter(
-    data: NDArray[Any],
-    mask: NDArray[Any] | None,
-    out: NDArray[Any],
-    rows: int,
-    cols: int,
-    mode: str,
-    cval: NDArray[Any],
+def gaussian_filter(
+    data: NDArray[Any], sigma: float, mask: NDArray[np.bool_] | None, threads: int
+) -> NDArray[np.float32]: ...
 def find_seeds(
     data: NDArray[Any],
     mask: NDArray[np.bool_] | None,
@@ -70,5 +62,15 @@ def trail_scan(
     length: NDArray[np.int64],
     sums: NDArray[np.float64],
     profile: NDArray[np.float64],
+    threads: int,
+) -> None: ...
+def median_filter(
+    data: NDArray[Any],
+    mask: NDArray[Any] | None,
+    out: NDArray[Any],
+    rows: int,
+    cols: int,
+    mode: str,
+    cval: NDArray[Any],
     threads: int,
 ) -> None: ...

@@ -168,11 +168,11 @@ def _radii(cut: CutOut, loss: NDArray[np.float32], y: float, x: float) -> tuple[
     """
     size = np.sqrt(cut.footprint.sum() / np.pi)
     n_rings = int(1.6 * size) + 4
-    distance = np.hypot(
-        *np.ogrid[: loss.shape[0], : loss.shape[1]] - np.array([y, x], dtype=object)
-    )
-    ring = np.minimum(distance.astype(int), n_rings)[cut.free | cut.footprint & cut.usable]
-    values = loss[cut.free | cut.footprint & cut.usable]
+    dy, dx = np.ogrid[: loss.shape[0], : loss.shape[1]]
+    distance = np.hypot(dy - y, dx - x)
+    own = cut.free | cut.footprint & cut.usable
+    ring = np.minimum(distance.astype(int), n_rings)[own]
+    values = loss[own]
     count = np.bincount(ring, minlength=n_rings + 1)[:n_rings]
     total = np.bincount(ring, weights=values, minlength=n_rings + 1)[:n_rings]
     noise = float(np.median(cut.noise[cut.footprint])) / np.sqrt(np.maximum(count, 1))

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from fleckcore import _core
 from fleckcore.errors import ArrayError
-from fleckcore.kernels._mesh_statistics import mesh_statistics
 from fleckcore.kernels._arguments import check_image, check_mask, check_threads
-
+from fleckcore.kernels._mesh_statistics import mesh_statistics
 
 PROFILE_STEPS = 12
 
