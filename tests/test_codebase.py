@@ -77,11 +77,11 @@ def test_a_floor_imports_only_what_stands_below_it() -> None:
 
 def test_only_kernels_touches_the_compiled_module() -> None:
     importers = {
-        path.relative_to(SOURCES).as_posix()
+        path.relative_to(SOURCES).parts[0]
         for path in SOURCES.rglob("*.py")
         if re.search(r"^\s*(?:from|import) .*\b_core\b", path.read_text("utf-8"), re.MULTILINE)
     }
-    assert importers == {"kernels.py"}
+    assert importers == {"kernels"}
 
 
 def test_importing_fleckcore_is_light() -> None:
