@@ -1,5 +1,70 @@
 """fleckcore finds, measures, dates and flags what sits in front of a detector."""
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from fleckcore._version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from fleckcore.errors import FleckError
+    from fleckcore.find.catalog import Catalog
+    from fleckcore.find.search import Options, SearchResult, find, search
+    from fleckcore.frame import Frame, FrameMeta
+    from fleckcore.io import read
+    from fleckcore.kernels import (
+        build_config,
+        label_components,
+        median_filter,
+        mesh_statistics,
+        trail_scan,
+    )
+
+__all__ = [
+    "Catalog",
+    "FleckError",
+    "Frame",
+    "FrameMeta",
+    "Options",
+    "SearchResult",
+    "__version__",
+    "build_config",
+    "find",
+    "label_components",
+    "median_filter",
+    "mesh_statistics",
+    "read",
+    "search",
+    "trail_scan",
+]
+
+_HOMES = {
+    "Catalog": "fleckcore.find.catalog",
+    "FleckError": "fleckcore.errors",
+    "Frame": "fleckcore.frame",
+    "FrameMeta": "fleckcore.frame",
+    "Options": "fleckcore.find.search",
+    "SearchResult": "fleckcore.find.search",
+    "build_config": "fleckcore.kernels",
+    "find": "fleckcore.find.search",
+    "label_components": "fleckcore.kernels",
+    "median_filter": "fleckcore.kernels",
+    "mesh_statistics": "fleckcore.kernels",
+    "read": "fleckcore.io",
+    "search": "fleckcore.find.search",
+    "trail_scan": "fleckcore.kernels",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used, so that ``import fleckcore`` stays quick."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'fleckcore' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

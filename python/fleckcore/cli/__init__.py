@@ -1,1 +1,74 @@
 """The commands: parsing, progress and exit codes; no pixel arithmetic."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import click
+
+from fleckcore._version import __version__
+from fleckcore.errors import FleckError, OutputError
+
+__all__ = ["cli", "main"]
+
+COMMANDS = {
+    "find": "Find dust flecks and other compact shadows in calibration frames.",
+    "demo": "Search a real flat and a simulated Hubble chip, and say what was found.",
+}
+
+EXIT_SOME_QUARANTINED = 3
+EXIT_NOTHING_USABLE = 4
+EXIT_OUTPUT = 5
+EXIT_INTERRUPTED = 130
+
+
+class _Commands(click.Group):
+    """Imports a command's module when that command runs, so that --help stays quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"fleckcore.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="fleckcore")
+def cli() -> None:
+    """Find, measure, date and flag what sits in front of a detector.
+
+    Exit codes: 0 all good, 2 usage, 3 finished but some inputs could not be used, 4 nothing usable, 5 results could
+    not be written, 130 interrupted.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and leave the process with its exit code."""
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        code = cli.main(arguments, standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        return EXIT_INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except OutputError as error:
+        click.echo(f"error: {error}", err=True)
+        return EXIT_OUTPUT
+    except FleckError as error:
+        click.echo(f"error: {error}", err=True)
+        return EXIT_NOTHING_USABLE

@@ -1,0 +1,231 @@
+"""``fleckcore find``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fleckcore.cli import EXIT_NOTHING_USABLE, EXIT_SOME_QUARANTINED
+from fleckcore.cli.results import can_draw, describe, prepare_folder, to_json, write_results
+from fleckcore.errors import FleckError, OutputError
+from fleckcore.find.normalise import METHODS
+from fleckcore.find.search import DEFAULTS, Options, search
+
+__all__ = ["command"]
+
+
+@click.command("find")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("fleckcore-out"),
+    show_default=True,
+    help="Folder for the results. It is made when missing; older results of the same name are replaced.",
+)
+@click.option(
+    "--profile", help="Instrument profile. By default the header decides, else 'generic'."
+)
+@click.option("--chip", type=int, help="Only this CCDCHIP. By default every chip.")
+@click.option(
+    "--bias",
+    help="Bias frame (a file) or level (a number), subtracted first. Without it a pedestal makes shadows look "
+    "shallower than they are.",
+)
+@click.option(
+    "--normalise",
+    type=click.Choice(METHODS),
+    default=DEFAULTS.normalise,
+    show_default=True,
+    help="How the undisturbed light is divided out. ratio: over a large-window median, which suits every lit frame. "
+    "literal: the published 15x15 recipe, which loses small flecks. difference: against --reference. none: the "
+    "frame is normalised already.",
+)
+@click.option(
+    "--reference",
+    type=click.Path(path_type=Path),
+    help="Frame from before, for --normalise difference.",
+)
+@click.option(
+    "--window",
+    type=int,
+    default=DEFAULTS.window,
+    show_default=True,
+    help="Median window in pixels, odd: larger than the features (here up to 40 across), small enough to follow "
+    "vignetting.",
+)
+@click.option("--bright", is_flag=True, help="Search bright features instead of shadows.")
+@click.option(
+    "--false-alarms",
+    type=click.FloatRange(0, min_open=True),
+    default=DEFAULTS.false_alarms,
+    show_default=True,
+    help="Expected number of features in a frame of pure Gaussian noise; sets the threshold.",
+)
+@click.option(
+    "--min-depth",
+    type=click.FloatRange(0, 1),
+    default=DEFAULTS.min_depth,
+    show_default=True,
+    help="Least loss in the deepest pixel of a feature of up to some 3 pixels across; below it pixels merely differ "
+    "in sensitivity.",
+)
+@click.option(
+    "--min-area",
+    type=click.IntRange(1),
+    default=DEFAULTS.min_area,
+    show_default=True,
+    help="Least number of pixels in a footprint; single pixels count by default.",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(1),
+    help="Threads. By default FLECKCORE_NUM_THREADS, else what this process may use. The result is the same.",
+)
+@click.option(
+    "--pictures/--no-pictures",
+    default=None,
+    help="Draw the features and a sheet of thumbnails. By default when the extra 'report' is installed.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs instead of text.")
+def command(
+    files: tuple[Path, ...],
+    output: Path,
+    profile: str | None,
+    chip: int | None,
+    bias: str | None,
+    reference: Path | None,
+    threads: int | None,
+    pictures: bool | None,
+    as_json: bool,
+    **options: Any,
+) -> int:
+    """Find dust flecks and other compact shadows (1 to some 40 pixels) in FILES.
+
+    FILES are flats, flashed darks or other evenly lit frames in FITS (plain, .gz or .fz). For each chip the folder
+    gets a catalogue (.ecsv), DS9 regions (.reg), a label mask (_mask.fits) and pictures (.png). Positions in the
+    catalogue are 0-based pixel centres of the trimmed frame; DS9 and FITS viewers show them one higher.
+    """
+    prepare_folder(output)
+    run = _Run(
+        output=output,
+        reading={"profile": profile, "chip": chip},
+        options=Options(**options),
+        bias=bias,
+        reference=reference,
+        threads=threads,
+        pictures=can_draw() if pictures is None else pictures,
+        as_json=as_json,
+    )
+    with _progress(files, shown=not as_json) as paths:
+        for path in paths:
+            run.search_file(path)
+    return run.finish()
+
+
+@dataclass
+class _Run:
+    output: Path
+    reading: dict[str, Any]
+    options: Options
+    bias: str | None
+    reference: Path | None
+    threads: int | None
+    pictures: bool
+    as_json: bool
+    records: list[dict[str, Any]] = field(default_factory=list)
+    stems: set[str] = field(default_factory=set)
+    searched: int = 0
+    quarantined: int = 0
+
+    def search_file(self, path: Path) -> None:
+        from fleckcore.io import clean_text, read, safe_name
+
+        name = clean_text(str(path))
+        try:
+            frames = read(path, **self.reading)
+            for frame in frames:
+                chip = frame.meta.chip
+                result = search(
+                    frame,
+                    bias=self._bias(chip),
+                    reference=self._frame(self.reference, chip),
+                    options=self.options,
+                    threads=self.threads,
+                )
+                stem = safe_name(_stem(path) + (f"_chip{chip}" if len(frames) > 1 else ""))
+                written = write_results(
+                    frame, result, self.output, self._unused(stem), pictures=self.pictures
+                )
+                label = f"{name}[{frame.meta.extension}]" if len(frames) > 1 else name
+                self.records.append(to_json(label, result.catalog, written))
+                if not self.as_json:
+                    click.echo("\n".join(describe(label, result.catalog)))
+                    click.echo(f"  results: {written['catalog'].with_suffix('')}.*")
+            self.searched += 1
+        except OutputError:
+            raise
+        except FleckError as error:
+            self.quarantined += 1
+            self.records.append(
+                {"input": name, "code": error.code, "error": clean_text(str(error))}
+            )
+            click.echo(f"not used: {clean_text(str(error))}", err=True)
+
+    def finish(self) -> int:
+        if self.as_json:
+            click.echo(json.dumps(self.records, allow_nan=False, indent=1))
+        if not self.searched:
+            return EXIT_NOTHING_USABLE
+        return EXIT_SOME_QUARANTINED if self.quarantined else 0
+
+    def _unused(self, stem: str) -> str:
+        """A name that no other input of this run has taken."""
+        name, number = stem, 2
+        while name in self.stems:
+            name, number = f"{stem}_{number}", number + 1
+        self.stems.add(name)
+        return name
+
+    def _bias(self, chip: int | None) -> Any:
+        if self.bias is None:
+            return None
+        try:
+            return float(self.bias)
+        except ValueError:
+            return self._frame(Path(self.bias), chip)
+
+    def _frame(self, path: Path | None, chip: int | None) -> Any:
+        if path is None:
+            return None
+        from fleckcore.io import read
+
+        return read(path, **(self.reading | {"chip": chip}))[0]
+
+
+def _stem(path: Path) -> str:
+    name = path.name
+    for ending in (".gz", ".fz"):
+        name = name.removesuffix(ending)
+    return name.rsplit(".", 1)[0] if "." in name else name
+
+
+@contextmanager
+def _progress(files: tuple[Path, ...], *, shown: bool) -> Iterator[Iterable[Path]]:
+    """A bar on a terminal when there is more than one file; nothing otherwise."""
+    if not (shown and len(files) > 1 and sys.stderr.isatty()):
+        yield files
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        yield bar.track(files, description="searching")

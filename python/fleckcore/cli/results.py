@@ -1,0 +1,129 @@
+"""The files and the lines in which a search's result reaches a person or a program."""
+
+from __future__ import annotations
+
+from collections import Counter
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fleckcore.errors import OutputError
+
+if TYPE_CHECKING:
+    from fleckcore.find.catalog import Catalog
+    from fleckcore.find.search import SearchResult
+    from fleckcore.frame import Frame
+
+__all__ = ["describe", "prepare_folder", "to_json", "write_results"]
+
+ROWS_SHOWN = 12
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make the output folder; `OutputError` R08 before any work when it cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".fleckcore-writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise OutputError(
+            f"the output folder cannot be written: {error.strerror}.",
+            code="R08",
+            path=folder,
+            advice="Choose another with -o.",
+        ) from error
+
+
+def write_results(
+    frame: Frame, result: SearchResult, folder: Path, stem: str, *, pictures: bool
+) -> dict[str, Path]:
+    """Write catalogue, regions, mask and, when asked for, the pictures; older ones are replaced.
+
+    Returns
+    -------
+    dict
+        What each file is, and where.
+    """
+    from fleckcore.io import write_image
+
+    files = {
+        "catalog": folder / f"{stem}.ecsv",
+        "regions": folder / f"{stem}.reg",
+        "mask": folder / f"{stem}_mask.fits",
+    }
+    result.catalog.write(files["catalog"], overwrite=True)
+    result.catalog.write_regions(files["regions"], overwrite=True)
+    write_image(
+        files["mask"],
+        result.labels,
+        [
+            ("FLECKCAT", files["catalog"].name, "pixel value = label in this catalogue, 0 = none"),
+            ("CREATOR", result.catalog.meta["program"], "what made this file"),
+        ],
+        overwrite=True,
+    )
+    if pictures:
+        from fleckcore.report import plot_features, plot_thumbnails
+
+        files["picture"] = folder / f"{stem}.png"
+        files["thumbnails"] = folder / f"{stem}_thumbnails.png"
+        transmission = result.normalised.transmission
+        for plot, name in ((plot_features, "picture"), (plot_thumbnails, "thumbnails")):
+            plot(frame, result.catalog, files[name], normalised=transmission)
+    return files
+
+
+def can_draw() -> bool:
+    """Whether the extra ``report`` is installed."""
+    return find_spec("matplotlib") is not None
+
+
+def describe(name: str, catalog: Catalog) -> list[str]:
+    """Say in a few plain lines what was found."""
+    lines = [f"{name}: {_summary(catalog)}"]
+    lines += [f"  note: {warning}" for warning in catalog.meta["warnings"]]
+    rows = catalog[:ROWS_SHOWN]
+    if len(rows):
+        lines.append("   label        x        y  radius  area>5%   deepest loss    snr  shape")
+    for row in rows:
+        loss, err = 1 - row["transmission_min"], row["transmission_min_err"]
+        lines.append(
+            f"  {row['label']:6d} {row['x_centroid'].value:8.1f} {row['y_centroid'].value:8.1f}"
+            f" {row['radius'].value:7.1f} {row['area'].value:8.0f}"
+            f" {100 * loss:7.1f} ± {100 * err:3.1f} % {row['snr']:6.1f}  {row['shape']}"
+            f"{', at the edge' if row['edge'] else ''}{', blended' if row['blend'] else ''}"
+        )
+    if len(catalog) > len(rows):
+        lines.append(f"  ... and {len(catalog) - len(rows)} more in the catalogue")
+    return lines
+
+
+def _summary(catalog: Catalog) -> str:
+    meta = catalog.meta
+    if meta["status"] == "NO_VALID_PIXELS":
+        return "nothing searched: every pixel is masked or not a number (NO_VALID_PIXELS)"
+    shapes = Counter(str(shape) for shape in catalog["shape"])
+    kinds = ", ".join(f"{n} {shape}{'s' if n > 1 else ''}" for shape, n in shapes.most_common())
+    parts = [f"{len(catalog)} feature{'' if len(catalog) == 1 else 's'}"]
+    if kinds:
+        parts[0] += f" ({kinds})"
+    if meta["status"] == "FRAME_REJECTED":
+        parts.append("they cover more than half of the frame (FRAME_REJECTED)")
+    not_listed = ", ".join(f"{n} {reason}" for reason, n in meta["not_listed"].items())
+    if not_listed:
+        parts.append(f"counted but not listed: {not_listed}")
+    if meta["unlit_pixels"]:
+        parts.append(f"{meta['unlit_pixels']} pixels too dark to search")
+    return "; ".join(parts)
+
+
+def to_json(name: str, catalog: Catalog, files: dict[str, Path]) -> dict[str, Any]:
+    """Give the result of one frame as plain values, for programs."""
+    meta = {key: None if value != value else value for key, value in catalog.meta.items()}
+    return {
+        "input": name,
+        "meta": meta,
+        "features": catalog.to_json(),
+        "files": {kind: str(path) for kind, path in files.items()},
+    }
