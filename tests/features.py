@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from fleckcore.find.feature import Feature
+from fleckcore.detection.feature import Feature
 
 _PLAIN: dict[str, Any] = {
     "label": 1,

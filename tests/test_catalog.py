@@ -15,8 +15,8 @@ from astropy.table import Table
 
 from features import feature
 from fleckcore.errors import InputFileError, OutputError
-from fleckcore.find.catalog import Catalog
-from fleckcore.find.feature import COLUMNS, Feature
+from fleckcore.detection.catalog import Catalog
+from fleckcore.detection.feature import COLUMNS, Feature
 from fleckcore.io.atomic import atomic_write
 from fleckcore.io.catalogs import write_catalog
 

@@ -7,7 +7,7 @@ from regions import CircleAnnulusPixelRegion, CirclePixelRegion, EllipsePixelReg
 
 from features import feature
 from fleckcore.errors import OutputError
-from fleckcore.find.catalog import Catalog
+from fleckcore.detection.catalog import Catalog
 from fleckcore.io.catalogs import write_regions
 
 

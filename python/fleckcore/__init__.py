@@ -9,8 +9,8 @@ from fleckcore._version import __version__
 
 if TYPE_CHECKING:
     from fleckcore.errors import FleckError
-    from fleckcore.find.catalog import Catalog
-    from fleckcore.find.search import Options, SearchResult, find, search
+    from fleckcore.detection.catalog import Catalog
+    from fleckcore.detection.search import Options, SearchResult, find, search
     from fleckcore.frame import Frame, FrameMeta
     from fleckcore.io import read
     from fleckcore.kernels import (
@@ -40,19 +40,19 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Catalog": "fleckcore.find.catalog",
+    "Catalog": "fleckcore.detection.catalog",
     "FleckError": "fleckcore.errors",
     "Frame": "fleckcore.frame",
     "FrameMeta": "fleckcore.frame",
-    "Options": "fleckcore.find.search",
-    "SearchResult": "fleckcore.find.search",
+    "Options": "fleckcore.detection.search",
+    "SearchResult": "fleckcore.detection.search",
     "build_config": "fleckcore.kernels",
-    "find": "fleckcore.find.search",
+    "find": "fleckcore.detection.search",
     "label_components": "fleckcore.kernels",
     "median_filter": "fleckcore.kernels",
     "mesh_statistics": "fleckcore.kernels",
     "read": "fleckcore.io",
-    "search": "fleckcore.find.search",
+    "search": "fleckcore.detection.search",
     "trail_scan": "fleckcore.kernels",
 }
 

@@ -27,7 +27,7 @@ EXIT_INTERRUPTED = 130
 class _Commands(click.Group):
     """Imports a command's module when that command runs, so that --help stays quick."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:

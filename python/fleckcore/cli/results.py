@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from fleckcore.errors import OutputError
 
 if TYPE_CHECKING:
-    from fleckcore.find.catalog import Catalog
-    from fleckcore.find.search import SearchResult
+    from fleckcore.detection.catalog import Catalog
+    from fleckcore.detection.search import SearchResult
     from fleckcore.frame import Frame
 
 __all__ = ["describe", "prepare_folder", "to_json", "write_results"]
@@ -58,8 +58,8 @@ def write_results(
         files["mask"],
         result.labels,
         [
-            ("FLECKCAT", files["catalog"].name, "pixel value = label in this catalogue, 0 = none"),
-            ("CREATOR", result.catalog.meta["program"], "what made this file"),
+            ("FLECKCAT", files["catalog"].name, "labels refer to this catalogue"),
+            ("CREATOR", result.catalog.meta["program"], "program"),
         ],
         overwrite=True,
     )
@@ -83,6 +83,10 @@ def describe(name: str, catalog: Catalog) -> list[str]:
     """Say in a few plain lines what was found."""
     lines = [f"{name}: {_summary(catalog)}"]
     lines += [f"  note: {warning}" for warning in catalog.meta["warnings"]]
+    if catalog.meta["unit"] == "DN" and catalog.meta["bias"] == "none subtracted":
+        lines.append(
+            "  note: no bias was subtracted; on a raw frame every loss is understated (--bias)"
+        )
     rows = catalog[:ROWS_SHOWN]
     if len(rows):
         lines.append("   label        x        y  radius  area>5%   deepest loss    snr  shape")

@@ -10,7 +10,7 @@ import numpy as np
 from astropy.table import Column, QTable
 from astropy.units import Quantity
 
-from fleckcore.find.feature import COLUMNS, FRAME_UNIT, Feature
+from fleckcore.detection.feature import COLUMNS, FRAME_UNIT, Feature
 from fleckcore.io.catalogs import read_catalog, write_catalog, write_regions
 
 __all__ = ["Catalog"]

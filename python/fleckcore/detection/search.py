@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 
 from fleckcore._version import __version__
 from fleckcore.errors import ArrayError
-from fleckcore.find.feature import Feature
-from fleckcore.find.measure import CutOut, Measures, grow, measure
-from fleckcore.find.normalise import Method, Normalised, literal_excess, normalise
-from fleckcore.find.scales import Candidate, Scale, candidates, make_scales, significance_limit
+from fleckcore.detection.feature import Feature
+from fleckcore.detection.measure import CutOut, Measures, grow, measure
+from fleckcore.detection.normalise import Method, Normalised, literal_excess, normalise
+from fleckcore.detection.scales import Candidate, Scale, candidates, make_scales, significance_limit
 from fleckcore.frame import Frame, as_frame
 from fleckcore.kernels import label_components, mesh_statistics
 
 if TYPE_CHECKING:
-    from fleckcore.find.catalog import Catalog
+    from fleckcore.detection.catalog import Catalog
 
 __all__ = ["DEFAULTS", "Options", "SearchResult", "find", "search"]
 
@@ -31,7 +31,7 @@ class Options:
     Attributes
     ----------
     normalise : {"ratio", "literal", "difference", "none"}
-        See `fleckcore.find.normalise.normalise`.
+        See `fleckcore.detection.normalise.normalise`.
     window, stripe_window : int
         Windows of the normalisation in pixels, odd.
     unlit_below : float
@@ -130,7 +130,7 @@ def find(
         A stack from before, for ``normalise="difference"``.
     normalise : {"ratio", "literal", "difference", "none"}
         How the light that would be there without features is divided out;
-        `fleckcore.find.normalise.normalise` explains each.
+        `fleckcore.detection.normalise.normalise` explains each.
     window : int
         Side of the median window in pixels, odd.
     bright : bool
@@ -199,12 +199,12 @@ def search(
     -------
     SearchResult
     """
-    from fleckcore.find.catalog import Catalog
+    from fleckcore.detection.catalog import Catalog
 
     frame = _without_bias(as_frame(source, mask=mask, error=error), bias)
     if reference is not None:
         reference = _without_bias(as_frame(reference), bias)
-    meta = _meta(frame, options)
+    meta = _meta(frame, options) | {"bias": _bias_name(bias)}
     labels = np.zeros(frame.shape, np.int32)
     if frame.mask.all():
         blank = np.full(frame.shape, np.nan, np.float32)
@@ -242,6 +242,14 @@ def _without_bias(frame: Frame, bias: Any) -> Frame:
             f"bias has shape {np.shape(level)}, the frame has {frame.shape}.", code="A12"
         )
     return frame.replace(data=np.subtract(frame.data, level, dtype=np.float32, casting="unsafe"))
+
+
+def _bias_name(bias: Any) -> str:
+    if bias is None:
+        return "none subtracted"
+    if isinstance(bias, Frame):
+        return bias.meta.path.name if bias.meta.path else "array"
+    return f"{float(bias):g}" if np.ndim(bias) == 0 else "array"
 
 
 def _meta(frame: Frame, options: Options) -> dict[str, Any]:

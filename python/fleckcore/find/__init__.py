@@ -1,1 +1,0 @@
-"""The search: normalise, detect, measure."""
