@@ -14,9 +14,9 @@ from astropy import units as u
 from astropy.table import Table
 
 from features import feature
-from fleckcore.errors import InputFileError, OutputError
 from fleckcore.detection.catalog import Catalog
 from fleckcore.detection.feature import COLUMNS, Feature
+from fleckcore.errors import InputFileError, OutputError
 from fleckcore.io.atomic import atomic_write
 from fleckcore.io.catalogs import write_catalog
 

@@ -6,8 +6,8 @@ from astropy.table import Table
 from regions import CircleAnnulusPixelRegion, CirclePixelRegion, EllipsePixelRegion, Regions
 
 from features import feature
-from fleckcore.errors import OutputError
 from fleckcore.detection.catalog import Catalog
+from fleckcore.errors import OutputError
 from fleckcore.io.catalogs import write_regions
 
 

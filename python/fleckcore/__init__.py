@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from fleckcore._version import __version__
 
 if TYPE_CHECKING:
-    from fleckcore.errors import FleckError
     from fleckcore.detection.catalog import Catalog
     from fleckcore.detection.search import Options, SearchResult, find, search
+    from fleckcore.errors import FleckError
     from fleckcore.frame import Frame, FrameMeta
     from fleckcore.io import read
     from fleckcore.kernels import (

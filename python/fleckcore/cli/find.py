@@ -14,9 +14,9 @@ import click
 
 from fleckcore.cli import EXIT_NOTHING_USABLE, EXIT_SOME_QUARANTINED
 from fleckcore.cli.results import can_draw, describe, prepare_folder, to_json, write_results
-from fleckcore.errors import FleckError, OutputError
 from fleckcore.detection.normalise import METHODS
 from fleckcore.detection.search import DEFAULTS, Options, search
+from fleckcore.errors import FleckError, OutputError
 
 __all__ = ["command"]
 

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fleckcore._version import __version__
-from fleckcore.errors import ArrayError
 from fleckcore.detection.feature import Feature
 from fleckcore.detection.measure import CutOut, Measures, grow, measure
 from fleckcore.detection.normalise import Method, Normalised, literal_excess, normalise
 from fleckcore.detection.scales import Candidate, Scale, candidates, make_scales, significance_limit
+from fleckcore.errors import ArrayError
 from fleckcore.frame import Frame, as_frame
 from fleckcore.kernels import label_components, mesh_statistics
 

@@ -2,6 +2,7 @@
 
 from fleckcore.simulate.chip import Scene, short_dark
 from fleckcore.simulate.file import write
+from fleckcore.simulate.matching import match_truth
 from fleckcore.simulate.obstruction import FLECKS, Obstruction
 
-__all__ = ["FLECKS", "Obstruction", "Scene", "short_dark", "write"]
+__all__ = ["FLECKS", "Obstruction", "Scene", "match_truth", "short_dark", "write"]
