@@ -2,7 +2,6 @@
 
 import numpy as np
 
-
 # --- median_filter
 
 PAD_MODES = {"reflect": "symmetric", "nearest": "edge", "mirror": "reflect", "wrap": "wrap"}

@@ -1,4 +1,4 @@
-"""Functions of `scipy.ndimage` with the same signatures and results, for the cases that detector frames need.
+"""Functions of `scipy.ndimage`, same signature and results, for the cases that frames need.
 
 What is not covered raises `NotImplementedError` with the name of the function to call instead.
 """
@@ -17,7 +17,7 @@ from fleckcore.errors import FleckError
 __all__ = ["median_filter"]
 
 
-# --- median_filter ---------------------------------------------------------------------------------
+# --- median_filter
 
 _MEDIAN_MODES = {
     "reflect": "reflect",
@@ -53,9 +53,11 @@ def median_filter(
     footprint : array_like of bool, optional
         Instead of `size`; all true.
     output : dtype or ndarray, shape (rows, cols), optional
-        Type of the result (by default that of `input`), or where to write it; may be `input` itself.
+        Type of the result (by default that of `input`), or where to write it; may be `input`
+        itself.
     mode : str
-        ``"reflect"``, ``"constant"``, ``"nearest"``, ``"mirror"``, ``"wrap"`` or scipy's ``"grid-"`` names.
+        ``"reflect"``, ``"constant"``, ``"nearest"``, ``"mirror"``, ``"wrap"`` or scipy's
+        ``"grid-"`` names.
     cval : float
         Value beyond the frame for ``"constant"``; must be a value of the input's type.
     origin : int or (int, int)
