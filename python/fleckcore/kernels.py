@@ -138,7 +138,7 @@ def median_filter(
         _check_exact_in_float64(image, plane, outside)
         dtype = np.dtype(np.float32 if dtype.itemsize <= 2 else np.float64)
     result = _out(out, image, plane, dtype)
-    view = result.view(np.uint8) if dtype == bool else result
+    view = result.view(np.uint8) if dtype.kind == "b" else result
     _core.median_filter(image, plane, view, rows, cols, mode, outside, _threads(threads))
     return result
 
