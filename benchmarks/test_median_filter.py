@@ -1,6 +1,6 @@
-"""Median filter: ours, scipy on a crop (it takes half a minute for the frame), and OpenCV where it can.
+"""Median filter: ours, scipy on a crop, and OpenCV where it can.
 
-Run with ``pytest benchmarks --benchmark-enable --benchmark-only``. Every benchmark asserts its answer.
+Run with ``pytest benchmarks --benchmark-enable --benchmark-only``. Each asserts its answer.
 """
 
 import numpy as np
