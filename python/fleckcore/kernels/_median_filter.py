@@ -31,44 +31,49 @@ def median_filter(
     Parameters
     ----------
     data : array_like, shape (rows, cols)
-        Any real dtype of up to 64 bits, either byte order, any strides. float16 is computed as float32.
+        Any real dtype of up to 64 bits, either byte order, any strides. float16 is computed as
+        float32.
     size : int or (int, int)
-        Window in pixels, ``(rows, cols)`` or one number for both. Odd, no larger than the frame, at most 4095.
+        Window in pixels, ``(rows, cols)`` or one number for both. Odd, no larger than the frame, at
+        most 4095.
     mask : array_like of bool, shape (rows, cols), optional
         True where a pixel is left out.
     mode : {"reflect", "constant", "nearest", "mirror", "wrap", "shrink"}
-        What stands beyond the frame, as in `scipy.ndimage`; a masked pixel that is repeated there is masked
-        there too. ``"shrink"`` leaves out everything beyond the frame.
+        What stands beyond the frame, as in `scipy.ndimage`; a masked pixel that is repeated there
+        is masked there too. ``"shrink"`` leaves out everything beyond the frame.
     cval : float
-        The value beyond the frame for ``mode="constant"``. An integer type must hold it exactly, a float type
-        rounds it; NaN is left out.
+        The value beyond the frame for ``mode="constant"``. An integer type must hold it exactly, a
+        float type rounds it; NaN is left out.
     threads : int, optional
         ``None`` for `default_threads`.
     out : ndarray, shape (rows, cols), optional
-        Written and returned. Must have the dtype of the result, and not overlap ``data`` or ``mask``.
+        Written and returned. Must have the dtype of the result, and not overlap ``data`` or
+        ``mask``.
 
     Returns
     -------
     ndarray, shape (rows, cols)
-        The middle value of what is left in each window; of an even number ``(a + b) / 2`` of the two middle
-        values, computed in the dtype of the result; NaN where nothing is left. -0.0 counts as just below +0.0.
-        The dtype is float32 for float16, and the data's own, in native byte order, for other floats and for
-        integers and bool when nothing can be left out (no mask, and a mode other than ``"shrink"``). Otherwise
-        it is float32 for bool and integers of 8 or 16 bits, float64 for wider ones.
+        The middle value of what is left in each window; of an even number ``(a + b) / 2`` of the
+        two middle values, computed in the dtype of the result; NaN where nothing is left. -0.0
+        counts as just below +0.0. The dtype is float32 for float16, and the data's own, in native
+        byte order, for other floats and for integers and bool when nothing can be left out (no
+        mask, and a mode other than ``"shrink"``). Otherwise it is float32 for bool and integers of
+        8 or 16 bits, float64 for wider ones.
 
     Raises
     ------
     ArrayError, ArrayTypeError
-        ``A09`` shape, dtype, mode or threads; ``A11`` a 64-bit integer beyond 2**53 where the result is float64,
-        or a ``cval`` that the dtype does not hold; ``A12`` mask or out that do not fit; ``A13`` an even window or
-        one larger than the frame.
+        ``A09`` shape, dtype, mode or threads; ``A11`` a 64-bit integer beyond 2**53 where the
+        result is float64, or a ``cval`` that the dtype does not hold; ``A12`` mask or out that do
+        not fit; ``A13`` an even window or one larger than the frame.
 
     Notes
     -----
-    The time hardly grows with the window. Per tile, the pixels whose values fall in a narrow band around the
-    tile's median, known from a sample, are sorted once; a box count of the pixels below the band turns every
-    window's rank into a rank within it; sweeping the sorted band in bins of 64 pixels finds all medians. Scratch
-    memory is 3 MB per thread for a window of 255 x 255, and no copy of the frame is made.
+    The time hardly grows with the window. Per tile, the pixels whose values fall in a narrow band
+    around the tile's median, known from a sample, are sorted once; a box count of the pixels below
+    the band turns every window's rank into a rank within it; sweeping the sorted band in bins of 64
+    pixels finds all medians. Scratch memory is 3 MB per thread for a window of 255 x 255, and no
+    copy of the frame is made.
 
     See Also
     --------
@@ -81,7 +86,7 @@ def median_filter(
     plane = check_mask(mask, image.shape)
     outside = _cval(cval if mode == "constant" else 0, image.dtype)
     dtype = image.dtype.newbyteorder("=")
-    if dtype == np.float16:
+    if dtype.char == "e":
         dtype = np.dtype(np.float32)
     elif dtype.kind in "biu" and (plane is not None or mode == "shrink"):
         _check_exact_in_float64(image, plane, outside)
@@ -144,7 +149,7 @@ def _check_exact_in_float64(
     beyond = high if high > 2**53 else low
     if abs(beyond) > 2**53:
         raise ArrayError(
-            f"data holds {beyond}, which float64, the dtype of a median with pixels left out, does not hold.",
+            f"data holds {beyond}, beyond 2**53, where float64 (the result) is not exact.",
             code="A11",
             advice="Subtract an offset first, or filter without mask and with another mode.",
         )
