@@ -2,7 +2,6 @@
 
 import numpy as np
 
-
 # --- label_components
 
 
@@ -22,7 +21,12 @@ def _objects(data, threshold, mask, connectivity):
             pixels.append((int(y), int(x)))
             for dy, dx in steps:
                 q = y + dy, x + dx
-                if 0 <= q[0] < data.shape[0] and 0 <= q[1] < data.shape[1] and above[q] and not seen[q]:
+                if (
+                    0 <= q[0] < data.shape[0]
+                    and 0 <= q[1] < data.shape[1]
+                    and above[q]
+                    and not seen[q]
+                ):
                     seen[q] = True
                     stack.append(q)
         objects.append(sorted(pixels))

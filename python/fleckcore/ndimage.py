@@ -1,4 +1,4 @@
-"""Functions of `scipy.ndimage` with the same signatures and results, for the cases that detector frames need.
+"""Functions of `scipy.ndimage` with the same signatures and results, for what detector frames need.
 
 What is not covered raises `NotImplementedError` with the name of the function to call instead.
 """
