@@ -127,10 +127,10 @@ struct Labeller {
   bool keep_runs;
   T limit = strict_limit<T>(parameters.threshold);
   std::vector<T> buffer = std::vector<T>(image.cols);
-  std::vector<Run> runs;
+  std::vector<Run> runs{};
   ObjectTable pieces{parameters};  // of objects, as far as known row by row
-  UnionFind sets;
-  std::vector<std::int64_t> object_of;  // by piece
+  UnionFind sets = UnionFind(0);
+  std::vector<std::int64_t> object_of{};  // by piece
 
   Band label(std::int64_t row0, std::int64_t row1) {
     runs.clear();

@@ -29,11 +29,11 @@
 namespace fleck {
 
 struct LabelParameters {
-  double threshold = 0;        // finite
-  int connectivity = 8;        // 4 or 8
-  std::int64_t min_area = 1;   // pixels, at least 1
-  double deblend = 0;          // contrast in (0, 1], or 0 for none
-  std::vector<double> levels;  // further thresholds to count pixels above
+  double threshold = 0;          // finite
+  int connectivity = 8;          // 4 or 8
+  std::int64_t min_area = 1;     // pixels, at least 1
+  double deblend = 0;            // contrast in (0, 1], or 0 for none
+  std::vector<double> levels{};  // further thresholds to count pixels above
 };
 
 struct Component {

@@ -80,9 +80,9 @@ def label_components(
     data : ndarray, shape (rows, cols)
         Any real type.
     threshold : float
-        A pixel belongs to an object where ``data > threshold``, in the unit of `data`. NaN never does. The
-        comparison is exact for every type. Infinite pixels do belong, and make sums and moments infinite or NaN:
-        mask them.
+        A pixel belongs to an object where ``data > threshold``, in the unit of `data`. NaN never
+        does. The comparison is exact for every type. Infinite pixels do belong, and make sums and
+        moments infinite or NaN: mask them.
     mask : array_like of bool, shape (rows, cols), optional
         True where a pixel belongs to no object.
     connectivity : {8, 4}
@@ -94,10 +94,11 @@ def label_components(
     levels : sequence of float
         Further thresholds; for each, the pixels of every object above it are counted.
     deblend : float, optional
-        Contrast in (0, 1] for taking objects apart. Each object is flooded from its brightest pixel down. Where
-        branches of the flood meet at a pixel of value ``s``, those stay apart whose sum of ``data - s`` exceeds
-        this fraction of the whole object's sum of ``data - threshold`` and that have at least `min_area` pixels;
-        everything else goes to the object of the neighbour that was flooded first.
+        Contrast in (0, 1] for taking objects apart. Each object is flooded from its brightest pixel
+        down. Where branches of the flood meet at a pixel of value ``s``, those stay apart whose sum
+        of ``data - s`` exceeds this fraction of the whole object's sum of ``data - threshold`` and
+        that have at least `min_area` pixels; everything else goes to the object of the neighbour
+        that was flooded first.
     threads : int, optional
         Default: `default_threads`.
 
@@ -108,13 +109,14 @@ def label_components(
     Raises
     ------
     ArrayError, ArrayTypeError
-        ``A09`` shape, dtype or an option out of range, ``A11`` a threshold beyond 2**53 with 64-bit integers (which
-        are measured as the nearest float64), ``A12`` a mask of another shape, ``A14`` more objects than an int32
-        label image can number.
+        ``A09`` shape, dtype or an option out of range, ``A11`` a threshold of 2**53 or beyond with
+        64-bit integers (their values are measured as the nearest float64), ``A12`` a mask of
+        another shape, ``A14`` more objects than an int32 label image can number.
 
     Notes
     -----
-    Runs of pixels are linked with the row above and joined by union-find [1]_; deblending grows a max-tree [2]_.
+    Runs of pixels are linked with the row above and joined by union-find [1]_; deblending grows a
+    max-tree [2]_.
 
     References
     ----------
@@ -122,8 +124,8 @@ def label_components(
     .. [2] Salembier, Oliveras & Garrido 1998, IEEE Trans. Image Processing 7, 555.
     """
     image = check_image(data)
-    above = [_level(value, image.dtype, "threshold") for value in (threshold,)]
-    above += [_level(value, image.dtype, "levels") for value in levels]
+    limit = _level(threshold, image.dtype, "threshold")
+    further = [_level(value, image.dtype, "levels") for value in levels]
     if connectivity not in (4, 8):
         raise ArrayError(f"connectivity={connectivity!r}, wanted 4 or 8.", code="A09")
     if isinstance(min_area, bool) or int(min_area) != min_area or min_area < 1:
@@ -139,11 +141,11 @@ def label_components(
         table, counts = _core.label_components(
             image,
             check_mask(mask, image.shape),
-            above[0],
+            limit,
             int(connectivity),
             int(min_area),
             0.0 if deblend is None else float(deblend),
-            above[1:],
+            further,
             painted,
             check_threads(threads),
         )
@@ -159,7 +161,7 @@ def label_components(
         labels=painted,
         count=len(table),
         bbox=bbox,
-        level_counts=counts.reshape(len(table), len(above) - 1),
+        level_counts=counts.reshape(len(table), len(further)),
         **columns,
     )
 
