@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,20 @@ def interpolate_mesh(
     out: NDArray[np.float32],
     threads: int,
 ) -> None: ...
+def label_components(
+    data: NDArray[Any],
+    mask: NDArray[np.bool_] | None,
+    threshold: float,
+    connectivity: int,
+    min_area: int,
+    deblend: float,
+    levels: Sequence[float],
+    labels: NDArray[np.int32] | None,
+    threads: int,
+) -> tuple[NDArray[np.void], NDArray[np.int64]]: ...
+def gaussian_filter(
+    data: NDArray[Any], sigma: float, mask: NDArray[np.bool_] | None, threads: int
+) -> NDArray[np.float32]: ...
 def find_seeds(
     data: NDArray[Any],
     mask: NDArray[np.bool_] | None,
@@ -47,5 +62,15 @@ def trail_scan(
     length: NDArray[np.int64],
     sums: NDArray[np.float64],
     profile: NDArray[np.float64],
+    threads: int,
+) -> None: ...
+def median_filter(
+    data: NDArray[Any],
+    mask: NDArray[Any] | None,
+    out: NDArray[Any],
+    rows: int,
+    cols: int,
+    mode: str,
+    cval: NDArray[Any],
     threads: int,
 ) -> None: ...

@@ -1,0 +1,387 @@
+// The median of every window of a tile, by value bands.
+//
+// All windows of a tile share most of their pixels, and their medians lie close together. So the pixels whose keys
+// fall in a narrow band around the tile's own median, known from a sample, are sorted once; a box count of the
+// pixels below the band turns each window's rank into a rank within the band; and the sorted band is dealt out in
+// bins of 64 pixels, lowest first: a window that holds more of the bin's pixels than its remaining rank has its
+// median there, any other subtracts them. What is left unfinished goes on with the next band above.
+#include "isa/median_tile.hpp"
+
+#if defined(__BMI2__)
+#include <immintrin.h>
+#elif defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+namespace fleck::FLECK_ISA {
+namespace {
+
+// --- Vectors of bytes, as wide as the instruction set has them -------------------------------------------------
+
+#if defined(__AVX512BW__)
+constexpr int lanes = 64;
+#elif defined(__AVX2__)
+constexpr int lanes = 32;
+#else
+constexpr int lanes = 16;
+#endif
+typedef std::uint8_t Bytes __attribute__((vector_size(lanes), may_alias));
+
+// One bit per lane; every lane of v is 0 or 0xff.
+inline std::uint64_t bits_of(Bytes v) {
+#if defined(__AVX512BW__)
+  return _mm512_movepi8_mask(reinterpret_cast<__m512i>(v));
+#elif defined(__AVX2__)
+  return static_cast<std::uint32_t>(_mm256_movemask_epi8(reinterpret_cast<__m256i>(v)));
+#elif defined(__SSE2__)
+  return static_cast<std::uint32_t>(_mm_movemask_epi8(reinterpret_cast<__m128i>(v)));
+#else
+  std::uint64_t bits = 0;
+  for (int i = 0; i < lanes; ++i) bits |= std::uint64_t(v[i] & 1) << i;
+  return bits;
+#endif
+}
+
+// Index of the n-th set bit, n counted from 0; mask has more than n bits.
+inline int select_bit(std::uint64_t mask, int n) {
+#if defined(__BMI2__)
+  return __builtin_ctzll(_pdep_u64(std::uint64_t(1) << n, mask));
+#else
+  for (; n > 0; --n) mask &= mask - 1;
+  return __builtin_ctzll(mask);
+#endif
+}
+
+template <class T>
+inline T smaller(T a, T b) {
+  return b < a ? b : a;
+}
+template <class T>
+inline T larger(T a, T b) {
+  return a < b ? b : a;
+}
+
+// --- Constants -------------------------------------------------------------------------------------------------
+
+constexpr int bin_size = 64;                 // one bit each in a window's mask
+constexpr int group_size = 3 * bin_size;     // so that a saturated byte of 255 cannot be used up
+constexpr int long_run = 4 * bin_size;       // this many equal keys are counted at once instead
+constexpr int sample_size = 512;
+constexpr std::int32_t finished = 1 << 30;   // a rank that no number of pixels uses up
+
+template <class Key>
+constexpr Key last_key = static_cast<Key>(~Key(0));
+
+// --- Counting --------------------------------------------------------------------------------------------------
+
+// Calls row(r, sums) for every output row; sums[x] is the number of ones of tile.present in the window of output
+// (r, x).
+template <class Key, class Row>
+void box_counts(const MedianTile<Key>& tile, Row row) {
+  std::uint16_t* const column = tile.column_sum;
+  std::uint32_t* const prefix = tile.prefix_sum;
+  const int pitch = tile.pitch;
+  for (int x = 0; x < pitch; ++x) column[x] = 0;
+  for (int y = 0; y < tile.window_rows - 1; ++y) {
+    const std::uint8_t* flags = tile.present + std::ptrdiff_t(y) * pitch;
+    for (int x = 0; x < pitch; ++x) column[x] += flags[x];
+  }
+  std::int32_t sums[tile_cols];
+  for (int r = 0; r < tile.rows; ++r) {
+    const std::uint8_t* leaving = tile.present + std::ptrdiff_t(r) * pitch;
+    const std::uint8_t* entering = leaving + std::ptrdiff_t(tile.window_rows - 1) * pitch;
+    for (int x = 0; x < pitch; ++x) column[x] += entering[x];
+    std::uint32_t sum = prefix[0] = 0;
+    for (int x = 0; x < tile_cols + tile.window_cols - 1; ++x) prefix[x + 1] = sum += column[x];
+    for (int x = 0; x < pitch; ++x) column[x] -= leaving[x];
+    for (int x = 0; x < tile_cols; ++x) sums[x] = static_cast<std::int32_t>(prefix[x + tile.window_cols] - prefix[x]);
+    row(r, sums);
+  }
+}
+
+inline std::int32_t middle_rank(std::int32_t count) { return count > 0 ? (count - 1) >> 1 : finished; }
+
+// Sets count, lower, upper and wanted; gives the number of windows that hold anything.
+template <class Key>
+int start(MedianTile<Key>& tile) {
+  const auto row = [&](int r, const std::int32_t* sums) {
+    for (int x = 0; x < tile_cols; ++x) tile.count[r * tile_cols + x] = x < tile.cols ? sums[x] : 0;
+  };
+  if (tile.complete) {
+    std::int32_t area[tile_cols];
+    for (int x = 0; x < tile_cols; ++x) area[x] = tile.window_rows * tile.window_cols;
+    for (int r = 0; r < tile.rows; ++r) row(r, area);
+  } else {
+    box_counts(tile, row);
+  }
+  int windows = 0;
+  for (int i = 0; i < tile.rows * tile_cols; ++i) {
+    tile.lower[i] = tile.upper[i] = last_key<Key>;
+    tile.wanted[i] = static_cast<std::uint8_t>(2 - (tile.count[i] & 1));
+    windows += tile.count[i] > 0;
+  }
+  return windows;
+}
+
+// Sets each window's rank among the pixels that are not below `low`; false when some median lies below it.
+template <class Key>
+bool rank_above(MedianTile<Key>& tile, Key low) {
+  if (low == 0) {
+    for (int i = 0; i < tile.rows * tile_cols; ++i) tile.left[i] = middle_rank(tile.count[i]);
+    return true;
+  }
+  const std::ptrdiff_t n = std::ptrdiff_t(tile.region_rows) * tile.pitch;
+  for (std::ptrdiff_t i = 0; i < n; ++i) tile.present[i] = tile.keys[i] < low;
+  std::int32_t any = 0;
+  box_counts(tile, [&](int r, const std::int32_t* sums) {
+    std::int32_t* left = tile.left + r * tile_cols;
+    const std::int32_t* count = tile.count + r * tile_cols;
+    for (int x = 0; x < tile_cols; ++x) any |= left[x] = middle_rank(count[x]) - sums[x];
+  });
+  return any >= 0;
+}
+
+// --- Sorting ---------------------------------------------------------------------------------------------------
+
+// Sorts n elements with keys in [low, high], least significant digit first; gives whichever of the two buffers
+// holds the result. Equal keys stay in order.
+template <class Key>
+Element<Key>* sort(Element<Key>* from, Element<Key>* to, int n, Key low, Key high) {
+  std::uint32_t start_of[1 << 11];
+  const int width = n < 1024 ? 8 : 11;
+  int bits = 0;
+  for (Key span = high - low; span; span >>= 1) ++bits;
+  const int passes = (bits + width - 1) / width;
+  const int digit = passes ? (bits + passes - 1) / passes : 0;
+  const Key mask = (Key(1) << digit) - 1;
+  for (int shift = 0; shift < bits; shift += digit) {
+    for (Key d = 0; d <= mask; ++d) start_of[d] = 0;
+    for (int i = 0; i < n; ++i) ++start_of[(from[i].key - low) >> shift & mask];
+    std::uint32_t sum = 0;
+    for (Key d = 0; d <= mask; ++d) {
+      const std::uint32_t here = start_of[d];
+      start_of[d] = sum;
+      sum += here;
+    }
+    for (int i = 0; i < n; ++i) to[start_of[(from[i].key - low) >> shift & mask]++] = from[i];
+    Element<Key>* const swap = from;
+    from = to;
+    to = swap;
+  }
+  return from;
+}
+
+// --- Bands -----------------------------------------------------------------------------------------------------
+
+// Sorted keys of the tile, evenly taken; what a band may begin and end with.
+template <class Key>
+struct Sample {
+  Key keys[sample_size];
+  int size = 0;
+
+  explicit Sample(const MedianTile<Key>& tile) {
+    const std::ptrdiff_t n = std::ptrdiff_t(tile.region_rows) * tile.pitch;
+    const std::ptrdiff_t stride = n / sample_size + 1 | 1;  // odd: never in step with the pitch
+    Key low = last_key<Key>, high = 0;
+    for (std::ptrdiff_t i = 0; i < n; i += stride) {
+      const Key key = tile.keys[i];
+      tile.band[size] = {key, 0};
+      if (key == last_key<Key>) continue;
+      ++size;
+      low = smaller(low, key);
+      high = larger(high, key);
+    }
+    const Element<Key>* sorted = size ? sort(tile.band, tile.spare, size, low, high) : tile.band;
+    for (int i = 0; i < size; ++i) keys[i] = sorted[i].key;
+  }
+
+  Key low(int i) const { return i < 0 ? Key(0) : keys[i]; }
+  Key high(int i) const { return i >= size ? Key(last_key<Key> - 1) : keys[i]; }
+};
+
+inline float root(float x) { return __builtin_sqrtf(x); }
+
+// Gathers the region's pixels with low <= key <= high into tile.band.
+template <class Key>
+int gather(MedianTile<Key>& tile, Key low, Key high) {
+  const Key span = high - low;
+  Element<Key>* const band = tile.band;
+  int n = 0;
+  for (int y = 0; y < tile.region_rows; ++y) {
+    const Key* keys = tile.keys + std::ptrdiff_t(y) * tile.pitch;
+    const std::uint32_t row = static_cast<std::uint32_t>(y) << 16;
+    for (int x = 0; x < tile.pitch; ++x) {
+      band[n] = {keys[x], row | static_cast<std::uint32_t>(x)};
+      n += static_cast<Key>(keys[x] - low) <= span;
+    }
+  }
+  return n;
+}
+
+// One window's median, or the lower or upper of two, is `key`; `next` is the one after it when has_next. Gives
+// true when the window is finished.
+template <class Key>
+inline bool found(MedianTile<Key>& tile, int i, Key key, Key next, bool has_next) {
+  const bool two = tile.wanted[i] == 2;
+  tile.lower[i] = smaller(tile.lower[i], key);
+  tile.upper[i] = two && has_next ? next : key;
+  tile.wanted[i] = 1;
+  const bool done = !two || has_next;
+  tile.left[i] = done ? finished : 0;
+  return done;
+}
+
+// A run of equal keys: counted in every window at once. Gives the number of windows finished.
+template <class Key>
+int take_run(MedianTile<Key>& tile, const Element<Key>* run, int n) {
+  const std::ptrdiff_t size = std::ptrdiff_t(tile.region_rows) * tile.pitch;
+  for (std::ptrdiff_t i = 0; i < size; ++i) tile.present[i] = 0;
+  for (int i = 0; i < n; ++i)
+    tile.present[std::ptrdiff_t(run[i].position >> 16) * tile.pitch + (run[i].position & 0xffff)] = 1;
+  const Key key = run[0].key;
+  int done = 0;
+  box_counts(tile, [&](int r, const std::int32_t* sums) {
+    for (int x = 0; x < tile_cols; ++x) {
+      const int i = r * tile_cols + x;
+      if (tile.left[i] < sums[x])
+        done += found(tile, i, key, key, tile.left[i] + 1 < sums[x]);
+      else
+        tile.left[i] -= sums[x];
+    }
+  });
+  return done;
+}
+
+// For outputs 0 .. outputs - 1, one bit per pixel of the bin: does the window that begins there hold it?
+template <class Key, int Shift>
+void window_masks(const Element<Key>* bin, int n, int window, int outputs, std::uint64_t* masks) {
+  for (int i = 0; i <= outputs; ++i) masks[i] = 0;
+  for (int i = 0; i < n; ++i) {
+    const int at = static_cast<int>(bin[i].position >> Shift & 0xffff);
+    masks[larger(at - window + 1, 0)] ^= std::uint64_t(1) << i;  // enters
+    masks[smaller(at + 1, outputs)] ^= std::uint64_t(1) << i;    // leaves
+  }
+  for (int i = 1; i < outputs; ++i) masks[i] ^= masks[i - 1];
+}
+
+// Counts the pixels of a bin in every window; hits[r] has a bit for each window of row r whose rank is used up.
+template <class Key>
+void count_bin(MedianTile<Key>& tile, const Element<Key>* bin, int n, std::uint64_t* hits) {
+  std::uint8_t* const counts = tile.bin;
+  __builtin_memset(counts, 0, std::size_t(tile.region_rows) * tile_cols);
+  for (int i = 0; i < n; ++i) {
+    std::uint8_t* __restrict row = counts + std::ptrdiff_t(bin[i].position >> 16) * tile_cols;
+    const std::uint8_t* __restrict ones =
+        tile.step + tile_cols - 1 + tile.window_cols - 1 - std::ptrdiff_t(bin[i].position & 0xffff);
+    for (int x = 0; x < tile_cols; ++x) row[x] += ones[x];
+  }
+  for (int r = 0; r < tile.rows; ++r) hits[r] = 0;
+  for (int x = 0; x < tile_cols; x += lanes) {
+    const auto row = [&](int y) { return *reinterpret_cast<const Bytes*>(counts + std::ptrdiff_t(y) * tile_cols + x); };
+    Bytes sum = {};
+    for (int y = 0; y < tile.window_rows - 1; ++y) sum += row(y);
+    for (int r = 0; r < tile.rows; ++r) {
+      Bytes& left = *reinterpret_cast<Bytes*>(tile.left_byte + r * tile_cols + x);
+      sum += row(r + tile.window_rows - 1);
+      const Bytes hit = reinterpret_cast<Bytes>(left < sum);
+      left -= sum & ~hit;
+      hits[r] |= bits_of(hit) << x;
+      sum -= row(r);
+    }
+  }
+}
+
+// At most 64 sorted pixels. Gives the number of windows finished.
+template <class Key>
+int take_bin(MedianTile<Key>& tile, const Element<Key>* bin, int n) {
+  std::uint64_t hits[max_tile_rows], in_rows[max_tile_rows + 1], in_cols[tile_cols + 1];
+  count_bin(tile, bin, n, hits);
+  window_masks<Key, 16>(bin, n, tile.window_rows, tile.rows, in_rows);
+  window_masks<Key, 0>(bin, n, tile.window_cols, tile_cols, in_cols);
+  int done = 0;
+  for (int r = 0; r < tile.rows; ++r) {
+    for (std::uint64_t bits = hits[r]; bits; bits &= bits - 1) {
+      const int x = __builtin_ctzll(bits), i = r * tile_cols + x;
+      const std::uint64_t inside = in_rows[r] & in_cols[x];
+      const int at = select_bit(inside, tile.left_byte[i]);
+      const std::uint64_t after = inside & (~std::uint64_t(1) << at);
+      const Key next = bin[after ? __builtin_ctzll(after) : at].key;
+      const bool finishes = found(tile, i, bin[at].key, next, after != 0);
+      tile.left_byte[i] = finishes ? 255 : 0;
+      done += finishes;
+    }
+  }
+  return done;
+}
+
+// Up to three bins, with ranks in saturated bytes. Gives the number of windows finished.
+template <class Key>
+int take_group(MedianTile<Key>& tile, const Element<Key>* group, int n) {
+  const int outputs = tile.rows * tile_cols;
+  for (int i = 0; i < outputs; ++i) tile.left_byte[i] = static_cast<std::uint8_t>(smaller(tile.left[i], 255));
+  int done = 0;
+  for (int i = 0; i < n; i += bin_size) done += take_bin(tile, group + i, smaller(bin_size, n - i));
+  for (int i = 0; i < outputs; ++i) tile.left[i] -= smaller(tile.left[i], 255) - tile.left_byte[i];
+  return done;
+}
+
+// How many of n sorted pixels come before a long run of equal keys, at most a group.
+template <class Key>
+int before_long_run(const Element<Key>* sorted, int n) {
+  const int limit = smaller(n, group_size);
+  for (int i = 0; i < limit && i + long_run <= n; ++i)
+    if (sorted[i].key == sorted[i + long_run - 1].key) return i;
+  return limit;
+}
+
+// Takes a sorted band off the ranks; gives the number of windows that are still unfinished.
+template <class Key>
+int take_band(MedianTile<Key>& tile, const Element<Key>* sorted, int n, int unfinished) {
+  for (int i = 0; i < n && unfinished > 0;) {
+    int size = before_long_run(sorted + i, n - i);
+    if (size > 0) {
+      unfinished -= take_group(tile, sorted + i, size);
+    } else {
+      while (i + size < n && sorted[i + size].key == sorted[i].key) ++size;
+      unfinished -= take_run(tile, sorted + i, size);
+    }
+    i += size;
+  }
+  return unfinished;
+}
+
+}  // namespace
+
+template <class Key>
+void median_tile(MedianTile<Key>& tile) {
+  int unfinished = start(tile);
+  if (unfinished == 0) return;
+  const Sample<Key> sample(tile);
+
+  // A window's median scatters about the tile's by half a sample deviation of its own, the sample's by its own.
+  const float window = static_cast<float>(tile.window_rows) * static_cast<float>(tile.window_cols);
+  const float half = smaller(0.5f, 1.5f / root(window) + 1.0f / root(static_cast<float>(sample.size + 1)));
+  const int first = static_cast<int>((0.5f - half) * static_cast<float>(sample.size)) - 1;
+  const int beyond = static_cast<int>((0.5f + half) * static_cast<float>(sample.size)) + 1;
+
+  int edge = first;
+  Key low = sample.low(edge);
+  for (int step = beyond - first; !rank_above(tile, low); step *= 2) low = sample.low(edge -= step);
+
+  // The largest key is never gathered: a window that comes to the end has it, since start() put it there.
+  edge = beyond;
+  for (int step = beyond - first;; step *= 2) {
+    const Key high = larger(low, sample.high(edge));
+    const int n = gather(tile, low, high);
+    const Element<Key>* sorted = sort(tile.band, tile.spare, n, low, high);
+    unfinished = take_band(tile, sorted, n, unfinished);
+    if (unfinished == 0 || high == last_key<Key> - 1) return;
+    low = high + 1;
+    edge += step;
+  }
+}
+
+template void median_tile<std::uint32_t>(MedianTile<std::uint32_t>&);
+template void median_tile<std::uint64_t>(MedianTile<std::uint64_t>&);
+
+}  // namespace fleck::FLECK_ISA

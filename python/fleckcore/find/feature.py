@@ -1,0 +1,76 @@
+"""What is known of one feature. The columns of every catalogue are generated from this class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, NamedTuple, get_type_hints
+
+__all__ = ["COLUMNS", "FRAME_UNIT", "Column", "Feature"]
+
+FRAME_UNIT = "frame"
+"""Stands for the unit of the frame that was searched."""
+
+
+class Column(NamedTuple):
+    """A column of a catalogue."""
+
+    name: str
+    dtype: type
+    unit: str
+    description: str
+
+
+class _About(NamedTuple):
+    unit: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feature:
+    """One feature, measured on the frame before any filter.
+
+    Positions are 0-based pixel centres, x = column, y = row of the trimmed frame. What is not known
+    is NaN. `COLUMNS` lists name, type, unit and meaning of every field.
+    """
+
+    label: Annotated[int, _About("", "value of the feature in the label image, from 1")]
+    chip: Annotated[int, _About("", "CCDCHIP, -1 when unknown")]
+    x_centroid: Annotated[float, _About("pix", "loss-weighted centre, column")]
+    y_centroid: Annotated[float, _About("pix", "loss-weighted centre, row")]
+    x_peak: Annotated[int, _About("pix", "column of the pixel that loses most")]
+    y_peak: Annotated[int, _About("pix", "row of the pixel that loses most")]
+    radius: Annotated[float, _About("pix", "radius, outer radius of a ring")]
+    radius_inner: Annotated[float, _About("pix", "inner radius of a ring")]
+    area: Annotated[int, _About("pix2", "pixels that lose more than 5 %")]
+    area_50: Annotated[int, _About("pix2", "pixels that lose more than 50 %")]
+    area_detected: Annotated[int, _About("pix2", "pixels of the detection footprint")]
+    area_mm2: Annotated[float, _About("mm2", "area on the detector")]
+    bbox_xmin: Annotated[int, _About("pix", "first column of the footprint")]
+    bbox_xmax: Annotated[int, _About("pix", "last column of the footprint, inclusive")]
+    bbox_ymin: Annotated[int, _About("pix", "first row of the footprint")]
+    bbox_ymax: Annotated[int, _About("pix", "last row of the footprint, inclusive")]
+    semimajor_axis: Annotated[float, _About("pix", "1-sigma length of the major axis")]
+    semiminor_axis: Annotated[float, _About("pix", "1-sigma length of the minor axis")]
+    orientation: Annotated[float, _About("deg", "of the major axis, from +x towards +y")]
+    transmission_mean: Annotated[float, _About("", "mean transmission over area")]
+    transmission_mean_err: Annotated[float, _About("", "standard deviation of it")]
+    transmission_min: Annotated[float, _About("", "least transmission")]
+    transmission_min_err: Annotated[float, _About("", "standard deviation of it")]
+    lost_flux: Annotated[float, _About(FRAME_UNIT, "light lost over area, < 0 when gained")]
+    lost_flux_err: Annotated[float, _About(FRAME_UNIT, "standard deviation of it")]
+    snr: Annotated[float, _About("", "detection significance, in sigma")]
+    shape: Annotated[str, _About("", "fleck, disc, ring or streak")]
+    polarity: Annotated[str, _About("", "shadow or bright")]
+    edge: Annotated[bool, _About("", "touches the edge of the frame")]
+    blend: Annotated[bool, _About("", "overlaps another feature")]
+
+
+def _columns() -> tuple[Column, ...]:
+    hints = get_type_hints(Feature, include_extras=True)
+    return tuple(
+        Column(name, hint.__origin__, *hint.__metadata__[0]) for name, hint in hints.items()
+    )
+
+
+COLUMNS: tuple[Column, ...] = _columns()
+"""The columns of a catalogue, in order."""

@@ -1,0 +1,195 @@
+"""Normalisation: what light would be there if nothing stood in front, divided out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fleckcore.errors import ArrayError, MetadataError
+from fleckcore.frame import Frame
+from fleckcore.kernels import median_filter, mesh_statistics
+
+__all__ = ["METHODS", "Method", "Normalised", "normalise"]
+
+Method = Literal["ratio", "literal", "difference", "none"]
+METHODS: tuple[Method, ...] = get_args(Method)
+
+LITERAL_SIZE = 15
+LITERAL_MESH = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Normalised:
+    """A frame whose undisturbed level is 1.
+
+    Attributes
+    ----------
+    transmission : ndarray of float32, shape (rows, cols)
+        1 where all light comes through, NaN where ``mask`` is set.
+    error : ndarray of float32, shape (rows, cols), or None
+        One standard deviation of it, from the frame's error plane.
+    level : ndarray of float32, shape (rows, cols)
+        What was divided out, in the frame's unit.
+    mask : ndarray of bool, shape (rows, cols)
+        Pixels that are not searched.
+    method : str
+        How it was made.
+    unlit : int
+        Pixels left out because they receive less than ``unlit_below`` of the typical light.
+    """
+
+    transmission: NDArray[np.float32]
+    error: NDArray[np.float32] | None
+    level: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+    method: Method
+    unlit: int = 0
+
+
+def normalise(
+    frame: Frame,
+    method: Method = "ratio",
+    *,
+    window: int = 63,
+    stripe_window: int = 127,
+    unlit_below: float = 1 / 3,
+    reference: Frame | None = None,
+    threads: int | None = None,
+) -> Normalised:
+    """Divide a frame by the level that it would have without features.
+
+    Parameters
+    ----------
+    frame : Frame
+        Bias-subtracted light: its zero must be the zero of light, or transmissions come out too high.
+    method : {"ratio", "literal", "difference", "none"}
+        ``ratio``: over the median in a large window, then over running medians along rows and along columns,
+        which take out column patterns, amplifier steps and the bias of the window near an edge.
+        ``literal``: over a large-scale mesh only; the published recipe then filters the result itself.
+        ``difference``: the ratio, less the ratio of ``reference`` (a stack from before), plus 1; what both have
+        in common is gone.
+        ``none``: the frame is already normalised.
+    window : int
+        Side of the square median window in pixels, odd. Features wider than about 0.7 of it are weakened.
+    stripe_window : int
+        Length of the running medians in pixels, odd; streaks longer than half of it are weakened.
+    unlit_below : float
+        Pixels whose level is below this fraction of the frame's median level are not searched: there the ratio
+        is of two small numbers.
+    reference : Frame, optional
+        For ``difference``.
+    threads : int, optional
+        Threads for the kernels.
+
+    Raises
+    ------
+    ArrayError
+        ``A06`` when the typical level is not positive, ``A12`` when ``reference`` has another shape.
+    """
+    if method not in METHODS:
+        raise MetadataError(
+            f"unknown normalisation {method!r}, wanted one of {', '.join(METHODS)}.", code="M07"
+        )
+    if method == "none":
+        return _as_it_is(frame)
+    if method == "literal":
+        level = _mesh_level(frame, threads)
+        return _divide(frame, level, frame.mask, "literal", 0.0)
+    normalised = _ratio(frame, window, stripe_window, unlit_below, threads)
+    if method == "ratio":
+        return normalised
+    if reference is None:
+        raise MetadataError("difference needs a reference frame.", code="M07")
+    if reference.shape != frame.shape:
+        raise ArrayError(
+            f"reference has shape {reference.shape}, the frame has {frame.shape}.", code="A12"
+        )
+    before = _ratio(reference, window, stripe_window, unlit_below, threads)
+    return _subtract(normalised, before)
+
+
+def _as_it_is(frame: Frame) -> Normalised:
+    data = frame.data.astype(np.float32)
+    mask = frame.mask
+    data[mask] = np.nan
+    error = None if frame.error is None else frame.error.astype(np.float32)
+    return Normalised(data, error, np.ones(frame.shape, np.float32), mask, "none")
+
+
+def _mesh_level(frame: Frame, threads: int | None) -> NDArray[np.float32]:
+    mesh = mesh_statistics(frame.data, LITERAL_MESH, mask=frame.mask, threads=threads)
+    return mesh.filled().median_filtered().interpolate("level", threads=threads)
+
+
+def _ratio(
+    frame: Frame, window: int, stripe_window: int, unlit_below: float, threads: int | None
+) -> Normalised:
+    mask = frame.mask
+    size = _fitting(window, frame.shape)
+    level = median_filter(frame.data, size, mask=mask, threads=threads).astype(
+        np.float32, copy=False
+    )
+    flat = _divide(frame, level, mask, "ratio", unlit_below)
+    rows, cols = _fitting(stripe_window, frame.shape)
+    transmission = flat.transmission
+    for stripe in ((1, cols), (rows, 1)):
+        along = median_filter(transmission, stripe, threads=threads)
+        transmission = transmission / along
+        level = level * along
+    mask = flat.mask | ~np.isfinite(transmission)
+    transmission[mask] = np.nan
+    return Normalised(transmission, flat.error, level, mask, "ratio", flat.unlit)
+
+
+def _divide(
+    frame: Frame,
+    level: NDArray[np.float32],
+    mask: NDArray[np.bool_],
+    method: Method,
+    unlit_below: float,
+) -> Normalised:
+    lit = level[~mask]
+    typical = float(np.nanmedian(lit)) if lit.size and np.isfinite(lit).any() else np.nan
+    if not typical > 0:
+        raise ArrayError(
+            f"LEVEL_TOO_LOW: the typical level of the frame is {typical:g}, wanted more than 0.",
+            code="A06",
+            advice="Subtract the right bias, or search a difference with normalise='none'.",
+        )
+    with np.errstate(invalid="ignore"):
+        unlit = ~(level > max(unlit_below * typical, float(np.finfo(np.float32).tiny))) & ~mask
+    mask = mask | unlit
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        transmission = np.divide(frame.data, level, dtype=np.float32, casting="unsafe")
+        error = (
+            None
+            if frame.error is None
+            else np.divide(frame.error, level, dtype=np.float32, casting="unsafe")
+        )
+    transmission[mask] = np.nan
+    return Normalised(transmission, error, level, mask, method, int(unlit.sum()))
+
+
+def _subtract(after: Normalised, before: Normalised) -> Normalised:
+    mask = after.mask | before.mask
+    transmission = after.transmission - before.transmission + np.float32(1)
+    transmission[mask] = np.nan
+    errors = [n.error for n in (after, before) if n.error is not None]
+    error = np.hypot(*errors) if len(errors) == 2 else (errors[0] if errors else None)
+    return Normalised(transmission, error, after.level, mask, "difference", after.unlit)
+
+
+def _fitting(size: int, shape: tuple[int, int]) -> tuple[int, int]:
+    """The largest odd window, not larger than the frame."""
+    rows, cols = (min(size, n if n % 2 else n - 1) for n in shape)
+    return max(rows, 1), max(cols, 1)
+
+
+def literal_excess(normalised: Normalised, threads: int | None) -> NDArray[Any]:
+    """The published recipe's image: 15x15 median, subtracted from unity, times 100 (per cent)."""
+    size = _fitting(LITERAL_SIZE, normalised.transmission.shape)
+    smooth = median_filter(normalised.transmission, size, threads=threads)
+    return 100.0 * (1.0 - smooth)

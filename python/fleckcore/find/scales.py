@@ -1,0 +1,184 @@
+"""Significance on several scales: how unlikely each pixel's loss is, smoothed to every size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fleckcore.kernels import gaussian_filter, mesh_statistics
+
+__all__ = ["Candidate", "Scale", "candidates", "make_scales", "significance_limit"]
+
+LEAST_NOISE = 1e-5
+"""Rounding of a float32 ratio; keeps a noiseless frame from dividing by zero."""
+
+TAIL_QUANTILE = 0.999
+
+
+@dataclass(frozen=True, eq=False)
+class Scale:
+    """The loss smoothed to one size.
+
+    Attributes
+    ----------
+    sigma : float
+        Of the Gaussian in pixels; 0 is the pixel itself.
+    smooth : ndarray of float32, shape (rows, cols)
+        Loss, 0 where nothing can be said.
+    noise : ndarray of float32, shape (rows, cols)
+        One standard deviation of ``smooth``.
+    significance : ndarray of float32, shape (rows, cols)
+        ``smooth / (noise * tail)``.
+    tail : float
+        How much farther than a Gaussian's the opposite side's 99.9 % quantile lies, at least 1.
+    """
+
+    sigma: float
+    smooth: NDArray[np.float32]
+    noise: NDArray[np.float32]
+    significance: NDArray[np.float32]
+    tail: float
+
+
+@dataclass(frozen=True, order=True)
+class Candidate:
+    """A local maximum of significance; sorts by falling significance, then by place."""
+
+    minus_significance: float
+    scale: int
+    y: int
+    x: int
+
+    @property
+    def significance(self) -> float:
+        """In standard deviations, tail included."""
+        return -self.minus_significance
+
+
+def significance_limit(n_pixels: int, sigmas: Sequence[float], false_alarms: float) -> float:
+    """Significance that Gaussian noise passes ``false_alarms`` times in a frame.
+
+    A frame of ``n_pixels`` holds about ``n_pixels / max(1, 4 pi sigma**2)`` independent values on each scale; the
+    limit is the upper quantile of the normal distribution at ``false_alarms`` over their sum.
+    """
+    trials = sum(n_pixels / max(1.0, 4 * np.pi * sigma**2) for sigma in sigmas)
+    chance = min(0.5, false_alarms / max(trials, 1.0))
+    return -NormalDist().inv_cdf(chance)
+
+
+def make_scales(
+    loss: NDArray[np.float32],
+    error: NDArray[np.float32] | None,
+    mask: NDArray[np.bool_],
+    *,
+    sigmas: Sequence[float],
+    mesh: int,
+    threads: int | None,
+) -> tuple[list[Scale], NDArray[np.bool_]]:
+    """Smooth the loss to every size and measure each one's noise where it stands.
+
+    The noise is that of a mesh over the smoothed image itself, so that correlated noise and fixed patterns count
+    as what they are; where the frame's own error plane promises more, that. The tail of the opposite side of
+    the same image (bright, for a search of shadows) then says how far from Gaussian the frame is.
+
+    Parameters
+    ----------
+    loss : ndarray of float32, shape (rows, cols)
+        1 - transmission for shadows, its negative for bright features.
+    error : ndarray of float32, shape (rows, cols), or None
+        One standard deviation of ``loss``.
+    mask : ndarray of bool, shape (rows, cols)
+        Pixels that are not searched.
+    sigmas : sequence of float
+        Sizes; the first must be 0.
+    mesh : int
+        Side of a mesh box in pixels.
+    threads : int, optional
+        Threads for the kernels.
+
+    Returns
+    -------
+    scales : list of Scale
+    mask : ndarray of bool
+        ``mask`` and the single pixels that deviate to the opposite side by more than 6 sigma (hot pixels and
+        cosmic rays, in a search of shadows), which would hide what they stand in.
+    """
+    noise = _mesh_noise(loss, mask, mesh, threads)
+    with np.errstate(invalid="ignore"):
+        mask = mask | (loss < -6.0 * noise)
+    scales = [_make_scale(loss, error, mask, sigma, mesh, threads) for sigma in sigmas]
+    return scales, mask
+
+
+def _mesh_noise(
+    image: NDArray[np.float32], mask: NDArray[np.bool_], box: int, threads: int | None
+) -> NDArray[np.float32]:
+    mesh = mesh_statistics(image, box, mask=mask, threads=threads)
+    noise = mesh.filled().median_filtered().interpolate("noise", threads=threads)
+    noise[~(noise > LEAST_NOISE)] = LEAST_NOISE
+    return noise
+
+
+def _make_scale(
+    loss: NDArray[np.float32],
+    error: NDArray[np.float32] | None,
+    mask: NDArray[np.bool_],
+    sigma: float,
+    box: int,
+    threads: int | None,
+) -> Scale:
+    smooth = gaussian_filter(loss, sigma, mask=mask, threads=threads) if sigma else loss.copy()
+    noise = _mesh_noise(smooth, mask, box, threads)
+    if error is not None:
+        promised = _smoothed_error(error, sigma, mask, threads)
+        noise = np.fmax(noise, promised)
+    significance = smooth / noise
+    smooth[mask | ~np.isfinite(smooth)] = 0.0
+    significance[mask | ~np.isfinite(significance)] = 0.0
+    tail = _tail(significance, mask)
+    significance /= np.float32(tail)
+    return Scale(sigma, smooth, noise, significance, tail)
+
+
+def _smoothed_error(
+    error: NDArray[np.float32], sigma: float, mask: NDArray[np.bool_], threads: int | None
+) -> NDArray[np.float32]:
+    if not sigma:
+        return error
+    variance = gaussian_filter(error * error, sigma / np.sqrt(2), mask=mask, threads=threads)
+    smoothed: NDArray[np.float32] = np.sqrt(variance / np.float32(4 * np.pi * sigma**2))
+    return smoothed
+
+
+def _tail(significance: NDArray[np.float32], mask: NDArray[np.bool_]) -> float:
+    sample = -significance[::3, ::3][~mask[::3, ::3]]
+    if sample.size < 1000:
+        return 1.0
+    quantile = float(np.quantile(sample, TAIL_QUANTILE))
+    return max(1.0, quantile / NormalDist().inv_cdf(TAIL_QUANTILE))
+
+
+def candidates(scales: Sequence[Scale], limit: float) -> list[Candidate]:
+    """Give the local maxima (of 3 x 3 pixels) above ``limit`` on every scale, most significant first."""
+    found: list[Candidate] = []
+    for index, scale in enumerate(scales):
+        padded = np.pad(scale.significance, 1, constant_values=-np.inf)
+        ys, xs = np.nonzero(scale.significance > limit)
+        centre = padded[ys + 1, xs + 1]
+        highest = np.ones(len(ys), dtype=bool)
+        for dy in (0, 1, 2):
+            for dx in (0, 1, 2):
+                neighbour = padded[ys + dy, xs + dx]
+                if (dy, dx) < (1, 1):
+                    highest &= centre > neighbour  # of equal pixels the last one counts
+                elif (dy, dx) > (1, 1):
+                    highest &= centre >= neighbour
+        found += [
+            Candidate(-float(value), index, int(y), int(x))
+            for value, y, x in zip(centre[highest], ys[highest], xs[highest], strict=True)
+        ]
+    return sorted(found)

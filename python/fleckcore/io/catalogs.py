@@ -1,0 +1,227 @@
+"""Features as files: ECSV and FITS to keep, CSV for spreadsheets, DS9 regions to look at."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fleckcore.errors import InputFileError, OutputError
+from fleckcore.io.atomic import atomic_write
+
+if TYPE_CHECKING:
+    from astropy.table import QTable, Table
+
+__all__ = ["read_catalog", "write_catalog", "write_regions"]
+
+
+def write_catalog(table: Table, path: str | Path, *, overwrite: bool = False) -> None:
+    """Write a table whole, in the format that the ending of ``path`` names.
+
+    Parameters
+    ----------
+    table : Table
+        Columns of numbers, booleans or text; ``meta`` of what JSON can hold.
+    path : path-like
+        ``.ecsv`` and ``.fits`` keep values, units, descriptions and meta. ``.csv`` keeps values
+        alone, NaN as an empty cell; text that a spreadsheet would run as a formula is quoted by a
+        leading apostrophe (I19).
+    overwrite : bool
+        Replace an existing file.
+
+    Raises
+    ------
+    OutputError
+        ``R08`` when the ending is another, the file exists or the folder cannot be written.
+    """
+    path = Path(path)
+    writers = {".ecsv": _write_ecsv, ".fits": _write_fits, ".csv": _write_csv}
+    if path.suffix.lower() not in writers:
+        raise OutputError(
+            f"the name ends in {path.suffix!r}, wanted {', '.join(writers)}.", code="R08", path=path
+        )
+    with atomic_write(path, overwrite=overwrite) as temporary:
+        writers[path.suffix.lower()](table, temporary)
+
+
+def read_catalog(path: str | Path) -> QTable:
+    """Read what `write_catalog` wrote as ECSV or FITS.
+
+    Integer columns with a unit stay integers.
+
+    Raises
+    ------
+    InputFileError
+        ``I04`` when the file is missing or not such a table.
+    """
+    path = Path(path)
+    readers = {".ecsv": _read_ecsv, ".fits": _read_fits}
+    if path.suffix.lower() not in readers:
+        raise InputFileError(
+            f"the name ends in {path.suffix!r}, wanted {' or '.join(readers)}.",
+            code="I04",
+            path=path,
+            advice="CSV keeps neither units nor meta." if path.suffix.lower() == ".csv" else "",
+        )
+    try:
+        return _with_units(readers[path.suffix.lower()](path))
+    except (OSError, ValueError, KeyError, IndexError) as error:
+        raise InputFileError(
+            f"is not a catalogue: {error}", code="I04", path=path, advice="Make it again."
+        ) from error
+
+
+def _with_units(table: Table) -> QTable:
+    from astropy.table import QTable
+    from astropy.units import Quantity
+
+    columns: list[Any] = []
+    for column in table.itercols():
+        if column.unit is None:
+            columns.append(column)
+            continue
+        quantity = Quantity(column.data, column.unit, dtype=column.dtype)
+        quantity.info.name, quantity.info.description = column.name, column.description
+        columns.append(quantity)
+    return QTable(columns, meta=table.meta)
+
+
+def _write_ecsv(table: Table, path: Path) -> None:
+    from astropy.table import Table
+
+    Table(table, copy=False).write(path, format="ascii.ecsv")
+
+
+def _read_ecsv(path: Path) -> Table:
+    from astropy.table import Table
+
+    return Table.read(path, format="ascii.ecsv")
+
+
+def _write_fits(table: Table, path: Path) -> None:
+    """Write the columns in the first extension, meta as rows of (key, JSON value) in the second."""
+    from astropy.io import fits
+    from astropy.table import Table
+
+    catalog = fits.table_to_hdu(Table({name: _values(table[name]) for name in table.colnames}))
+    catalog.name = "CATALOG"
+    for number, name in enumerate(table.colnames, start=1):
+        info = table[name].info
+        if info.unit is not None:
+            catalog.header[f"TUNIT{number}"] = info.unit.to_string()
+        catalog.header[f"TCOMM{number}"] = info.description or ""
+    keys = list(table.meta)
+    values = [json.dumps(table.meta[key]) for key in keys]
+    meta = fits.table_to_hdu(Table({"KEY": np.array(keys, "U"), "VALUE": np.array(values, "U")}))
+    meta.name = "META"
+    fits.HDUList([fits.PrimaryHDU(), catalog, meta]).writeto(path, checksum=True)
+
+
+def _read_fits(path: Path) -> Table:
+    from astropy.io import fits
+    from astropy.table import Table
+    from astropy.units import Unit
+
+    with fits.open(path, memmap=False) as hdus:
+        catalog, meta = hdus["CATALOG"], hdus["META"]
+        columns = {name: np.array(catalog.data[name]) for name in catalog.columns.names}
+        table = Table({name: c.astype(c.dtype.newbyteorder("=")) for name, c in columns.items()})
+        for number, column in enumerate(table.itercols(), start=1):
+            unit = catalog.header.get(f"TUNIT{number}")
+            column.unit = None if unit is None else Unit(unit)
+            column.description = catalog.header.get(f"TCOMM{number}") or None
+        table.meta = {row["KEY"]: json.loads(row["VALUE"]) for row in meta.data}
+    return table
+
+
+def _values(column: Any) -> np.ndarray[Any, Any]:
+    """Give the numbers of a column or of a quantity."""
+    return np.asarray(getattr(column, "value", column))
+
+
+def _write_csv(table: Table, path: Path) -> None:
+    columns = [_values(table[name]).tolist() for name in table.colnames]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow([_csv_cell(name) for name in table.colnames])
+        for row in zip(*columns, strict=True):
+            writer.writerow([_csv_cell(value) for value in row])
+
+
+def _csv_cell(value: Any) -> Any:
+    if isinstance(value, str):
+        return f"'{value}" if value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+    return "" if value != value else value
+
+
+# Colour-blind safe (Okabe & Ito 2008).
+_REGION_COLOURS = {"fleck": "#E69F00", "disc": "#56B4E9", "ring": "#009E73", "streak": "#CC79A7"}
+_UNKNOWN_COLOUR = "#F0E442"
+
+_REGION_HEADER = """\
+# Region file format: DS9 version 4.1
+# Made by fleckcore. Image coordinates, 1-based as in DS9: x = x_centroid + 1, y = y_centroid + 1.
+global width=1 font="helvetica 10 normal roman" select=1 edit=1 move=1 delete=1 source=1
+image
+"""
+
+
+def write_regions(table: Table, path: str | Path, *, overwrite: bool = False) -> None:
+    """Write a DS9 region file: an ellipse, circle or annulus around every feature, and its label.
+
+    Parameters
+    ----------
+    table : Table
+        With the columns of a feature that give its label, place, size and shape.
+    path : path-like
+        Usually ``.reg``.
+    overwrite : bool
+        Replace an existing file.
+
+    Raises
+    ------
+    OutputError
+        ``R08`` when the file exists or the folder cannot be written.
+
+    Notes
+    -----
+    A fleck or streak is an ellipse at two sigma, the outline of a uniform ellipse with those
+    moments; a disc is a circle, a ring an annulus. None is drawn smaller than 1.5 pixels.
+    """
+    with atomic_write(Path(path), overwrite=overwrite) as temporary:
+        lines = [_region(row) for row in table]
+        temporary.write_text(_REGION_HEADER + "".join(lines), encoding="utf-8")
+
+
+def _region(row: Any) -> str:
+    names = ("x_centroid", "y_centroid", "radius", "radius_inner", "semimajor_axis")
+    x, y, radius, inner, major = (_number(row[name]) for name in names)
+    minor, angle = _number(row["semiminor_axis"]), _number(row["orientation"])
+    shape = str(row["shape"])
+    place = f"{x + 1:.4f},{y + 1:.4f}"
+    if shape == "ring" and 0 < inner < radius:
+        outline = f"annulus({place},{inner:.3f},{radius:.3f})"
+    elif shape in ("fleck", "streak") and math.isfinite(major + minor + angle):
+        outline = f"ellipse({place},{_drawn(2 * major)},{_drawn(2 * minor)},{angle:.3f})"
+    else:
+        outline = f"circle({place},{_drawn(radius)})"
+    colour = _REGION_COLOURS.get(shape, _UNKNOWN_COLOUR)
+    return f"{outline} # color={colour} text={{{_printable(row['label'])}}}\n"
+
+
+def _number(value: Any) -> float:
+    return float(getattr(value, "value", value))
+
+
+def _drawn(radius: float) -> str:
+    return f"{max(radius, 1.5) if math.isfinite(radius) else 1.5:.3f}"
+
+
+def _printable(text: Any) -> str:
+    """Strip control characters, and the braces that would end the text."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f{}]", "", str(text))

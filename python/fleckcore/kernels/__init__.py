@@ -1,0 +1,26 @@
+"""The compiled kernels, with every argument checked here.
+
+All kernels take any real dtype, either byte order, any strides and read-only input, copy no whole
+frame for its layout, release the GIL, and give the same bytes for every ``threads`` and every
+instruction set. This package alone imports the compiled ``_core``.
+"""
+
+from fleckcore.kernels._gaussian_filter import gaussian_filter
+from fleckcore.kernels._label_components import Components, label_components
+from fleckcore.kernels._median_filter import median_filter
+from fleckcore.kernels._mesh_statistics import Mesh, mesh_statistics
+from fleckcore.kernels._runtime import build_config, default_threads
+from fleckcore.kernels._trail_scan import Trails, trail_scan
+
+__all__ = [
+    "Components",
+    "Mesh",
+    "Trails",
+    "build_config",
+    "default_threads",
+    "gaussian_filter",
+    "label_components",
+    "median_filter",
+    "mesh_statistics",
+    "trail_scan",
+]
