@@ -51,15 +51,16 @@ def _clip(sample, clip, max_iterations):
 
     level = np.median(sample)
     noise = np.median(np.abs(sample - level)) / 0.6744897501960817 or deviation(sample)
-    for iteration in range(max_iterations):
+    kept, before = sample, None
+    for _ in range(max_iterations):
         if noise == 0:
             break
-        kept = sample[np.abs(sample - level) <= clip * noise]
-        if iteration and kept.size == sample.size:
+        inside = np.abs(sample - level) <= clip * noise
+        if before is not None and (inside == before).all():
             break
-        sample = kept
-        level, noise = np.median(sample), deviation(sample)
-    return level, noise, sample.size
+        kept, before = sample[inside], inside
+        level, noise = np.median(kept), deviation(kept)
+    return level, noise, kept.size
 
 
 def truncated_deviation(clip):

@@ -165,6 +165,25 @@ def test_an_adaptive_length_finds_the_part_that_stands_out():
     assert -0.7 < pull.mean() < -0.1
 
 
+def test_the_shadow_of_a_fleck():
+    """11 columns, 3 rows, 200 e- missing in all: behind an opaque fleck on a flash of 64 e-."""
+    rng = np.random.default_rng(9)
+    totals, errors = [], []
+    for _ in range(200):
+        data = rng.normal(64, 1.5, (30, 60))  # an average of 28 frames: sqrt(64 + 16) / sqrt(28)
+        data[5:17, 24:35] *= 0.1
+        data[17:20, 24:35] -= 200 / 33
+        shadow = trail_scan(
+            data, direction="+y", seeds=[(16, c) for c in range(24, 35)], gap=11, noise=1.5,
+            max_length=3, n_sigma=FIXED,
+        )  # fmt: skip
+        totals.append(shadow.excess.sum())
+        errors.append(np.hypot.reduce(shadow.excess_err))
+    assert np.mean(totals) == pytest.approx(-200, abs=4 * np.std(totals) / np.sqrt(200))
+    # The columns share background pixels: the sum is a little less certain than independence says.
+    assert 1 < np.std(totals) / np.mean(errors) < 1.3
+
+
 @pytest.mark.parametrize("background_width", [1, 2, 5])
 @pytest.mark.parametrize("gap", [0, 3])
 def test_noise_alone_has_normal_significance_at_fixed_length(background_width, gap):

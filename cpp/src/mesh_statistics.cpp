@@ -116,17 +116,18 @@ Clipped clip_sorted(const double* x, std::int64_t n, const MeshOptions& options,
   Clipped result{median_of_sorted(x, n), 0.0, n};
   result.noise = median_deviation(x, n, result.level) / 0.6744897501960817;  // the upper quartile of a unit normal
   if (result.noise == 0.0) result.noise = standard_deviation(x, n, result.level) / correction;
-  // Half of the sample lies on each side of its median, so 1.5 standard deviations always keep some of it.
+  // Half of the kept lies on each side of its median, so 1.5 standard deviations always keep some again.
+  const double *first = x, *last = x;
   for (int iteration = 0; iteration < options.max_iterations && result.noise > 0.0; ++iteration) {
     const double reach = options.clip * result.noise;
-    const double* const first = std::lower_bound(x, x + result.count, result.level - reach);
-    const double* const last = std::upper_bound(first, x + result.count, result.level + reach);
-    const bool settled = iteration > 0 && last - first == result.count;
-    x = first;
+    const double* const from = std::lower_bound(x, x + n, result.level - reach);
+    const double* const to = std::upper_bound(from, x + n, result.level + reach);
+    if (from == first && to == last) break;
+    first = from;
+    last = to;
     result.count = last - first;
-    if (settled) break;
-    result.level = median_of_sorted(x, result.count);
-    result.noise = standard_deviation(x, result.count, result.level) / correction;
+    result.level = median_of_sorted(first, result.count);
+    result.noise = standard_deviation(first, result.count, result.level) / correction;
   }
   return result;
 }

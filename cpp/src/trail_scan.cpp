@@ -6,9 +6,14 @@
 #include <numbers>
 #include <numeric>
 
+#include "isa.hpp"
 #include "threads.hpp"
 
 namespace fleck {
+
+FLECK_FOR_EACH_ISA(void count_above(const double* values, const double* level, std::int64_t n, std::int64_t first,
+                                    std::int64_t last, double* count);)
+
 namespace {
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
@@ -102,8 +107,9 @@ class SeedFinder {
  public:
   SeedFinder(const Image& image, const Mask& mask, double threshold, const TrailOptions& options)
       : image_(image), mask_(mask), sign_(threshold < 0 ? -1.0 : 1.0), height_(std::abs(threshold)), gap_(options.gap),
-        width_(options.background_width), reach_(std::min(gap_ + width_, image.cols)),
-        padded_(image.cols + 2 * reach_, nan), level_(image.cols), above_(image.cols) {}
+        reach_(std::min(gap_ + options.background_width, image.cols)),
+        most_above_(static_cast<double>(options.background_width)), padded_(image.cols + 2 * reach_, nan),
+        level_(image.cols), above_(image.cols) {}
 
   void search(std::int64_t row, std::vector<Seed>& found) {
     double* const values = padded_.data() + reach_;  // dark trails are searched upside down
@@ -112,12 +118,9 @@ class SeedFinder {
       values[c] = std::isfinite(values[c]) && !(mask_ && mask_(row, c)) ? sign_ * values[c] : nan;
       level_[c] = values[c] - height_;
     }
-    std::fill(above_.begin(), above_.end(), 0);
-    for (std::int64_t offset = gap_ + 1; offset <= reach_; ++offset)
-      for (std::int64_t c = 0; c < image_.cols; ++c)
-        above_[c] += (values[c - offset] > level_[c]) + (values[c + offset] > level_[c]);
+    count_above_(values, level_.data(), image_.cols, gap_ + 1, reach_, above_.data());
     for (std::int64_t c = 0; c < image_.cols; ++c)
-      if (above_[c] <= width_ && values[c] - background(values + c) > height_) found.push_back({row, c});
+      if (above_[c] <= most_above_ && values[c] - background(values + c) > height_) found.push_back({row, c});
   }
 
  private:
@@ -132,9 +135,10 @@ class SeedFinder {
   const Image& image_;
   const Mask& mask_;
   double sign_, height_;
-  std::int64_t gap_, width_, reach_;
-  std::vector<double> padded_, level_, neighbours_;
-  std::vector<std::int64_t> above_;
+  std::int64_t gap_, reach_;
+  double most_above_;
+  std::vector<double> padded_, level_, above_, neighbours_;
+  decltype(FLECK_PICK(count_above)) count_above_ = FLECK_PICK(count_above);
 };
 
 }  // namespace

@@ -4,14 +4,15 @@
 //          may be partial; a box larger than the image is one box. Mesh planes have mesh_size() rows and columns.
 // Sample   The pixels of a box that are finite and not masked. A box with none, or with fewer than
 //          min_valid * (its own pixels), has level = noise = NaN and count = 0.
-// Method   scale = 1.4826 * median(|x - median|) of the sample; then, until nothing more is cut or max_iterations is
-//          reached: keep |x - median| <= clip * scale, take the median of what is kept, and
+// Method   scale = 1.4826 * median(|x - median|) of the sample; then, until the same pixels are kept again or
+//          max_iterations is reached: keep all |x - median| <= clip * scale, take the median of what is kept, and
 //          scale = sd / truncation(clip), where sd is the standard deviation (n - 1) of what is kept and truncation
 //          the standard deviation of a unit normal cut at +-clip. level = median, noise = scale, count = kept.
 //          The start is robust (it does not break below 50 % outliers); the end has the efficiency of a standard
-//          deviation and no bias on Gaussian noise. Where more than half of the sample is one value (a dead box, or
-//          integers with noise below 0.7 of a step) the deviation median is 0 and tells nothing: the start is then
-//          the standard deviation of the sample. A constant box has noise 0.
+//          deviation and no bias on Gaussian noise. A pixel that was cut can come back: the deviation median of
+//          integers is a whole number, and a start that is too small must not stay. Where more than half of the
+//          sample is one value (a dead box, or integers with noise below 0.7 of a step) the deviation median is 0
+//          and tells nothing: the start is then the standard deviation of the sample. A constant box has noise 0.
 // Order    Medians are exact. The same bytes for any number of threads.
 // Cost     One radix sort per box, everything else O(log n) or one sum per iteration; scratch of about 24 bytes per
 //          pixel of one box and thread (16 for types of up to 16 bits and float32). A box has less than 2^32 pixels.

@@ -12,8 +12,9 @@
 //             count (so also at a change of sign), after max_length steps, at the border, and at a pixel that is
 //             masked or not finite or has no background or noise. `length` is the last step that counts, and excess
 //             and variance are summed over steps 1 ... length. n_sigma = -inf: a fixed length.
-// Order       One result per seed, in the order of the seeds; the same bytes for any number of threads.
-// Cost        O(background_width) per step, O(1) of scratch per thread; find_seeds O(background_width) per pixel.
+// Order       One result per seed, in the order of the seeds; the same bytes for any number of threads and any
+//             instruction set.
+// Cost        O(background_width) per step and, in find_seeds, per pixel; scratch of a few rows per thread.
 #pragma once
 
 #include <cstdint>

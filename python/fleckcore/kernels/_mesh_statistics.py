@@ -120,11 +120,12 @@ def mesh_statistics(
 ) -> Mesh:
     """Measure background level and noise in boxes, unmoved by what stands in them.
 
-    In each box, pixels farther than ``clip`` times the scale from the median are cut until no more
-    are. The scale starts as 1.4826 times the median absolute deviation, which outliers in a fifth
-    of the box do not break. It ends as the standard deviation of what is kept, divided by that of a
-    unit normal cut at the same place: unbiased on Gaussian noise (within 0.2 % for boxes of 4096
-    pixels) and 1.6 times less uncertain than the deviation median.
+    In each box, pixels farther than ``clip`` times the scale from the median are cut, again and
+    again until the same remain. The scale starts as 1.4826 times the median absolute deviation,
+    which outliers in a fifth of the box do not break. It ends as the standard deviation of what is
+    kept, divided by that of a unit normal cut at the same place: unbiased on Gaussian noise (within
+    0.2 % for boxes of 1000 pixels, 1 % for integers with a noise of one step or more) and 1.6 times
+    less uncertain than the deviation median.
 
     Parameters
     ----------
@@ -139,7 +140,7 @@ def mesh_statistics(
     clip : float
         Where to cut, in standard deviations; at least 1.5.
     max_iterations : int
-        Most cuts, at least 1.
+        Most rounds of cutting, at least 1.
     min_valid : float
         Boxes with a smaller valid fraction of their pixels are bad: NaN, count 0.
     threads : int, optional
@@ -188,8 +189,6 @@ def mesh_statistics(
         count,
         check_threads(threads),
     )
-    for plane in (level, noise, count):
-        plane.flags.writeable = False
     return Mesh(level, noise, count, size, (image.shape[0], image.shape[1]))
 
 

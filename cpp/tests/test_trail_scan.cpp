@@ -1,0 +1,73 @@
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "fleck/trail_scan.hpp"
+
+namespace {
+
+constexpr std::int64_t rows = 8, cols = 7;
+
+fleck::Image image(const std::vector<double>& values) {
+  return {reinterpret_cast<const std::byte*>(values.data()), rows, cols, 8 * cols, 8, fleck::DType::f64, false};
+}
+
+fleck::Image constant(const double& value) {
+  return {reinterpret_cast<const std::byte*>(&value), rows, cols, 0, 0, fleck::DType::f64, false};
+}
+
+// A sink pixel at (1, 3) with a trail of four pixels behind it.
+std::vector<double> sink_frame() {
+  std::vector<double> data(rows * cols, 100.0);
+  const double trail[] = {-50, -20, -10, -1, -5};
+  for (std::int64_t k = 0; k < 5; ++k) data[(1 + k) * cols + 3] += trail[k];
+  return data;
+}
+
+}  // namespace
+
+TEST_CASE("a trail is followed past one weak step, and summed with its error") {
+  const std::vector<double> data = sink_frame();
+  const double sigma = 1.0;
+  const fleck::TrailOptions options{.background_width = 1, .gap = 1};
+  const std::vector<fleck::Seed> seeds = fleck::find_seeds(image(data), {}, -30.0, options, 2);
+  REQUIRE(seeds.size() == 1);
+  CHECK((seeds[0].row == 1 && seeds[0].col == 3));
+
+  fleck::Trail trail;
+  std::vector<double> profile(12);
+  fleck::trail_scan(image(data), {}, constant(sigma), seeds, options, &trail, {profile.data(), 1, 12, 12, 1}, 2);
+  CHECK(trail.seed_value == -50);
+  CHECK(trail.length == 4);
+  CHECK(trail.excess == -36);
+  CHECK(trail.variance == doctest::Approx(4 * 1.5).epsilon(0.02));  // pixel + mean of two neighbours
+  CHECK(profile[0] == -20);
+  CHECK(profile[5] == 0);             // the last row
+  CHECK(std::isnan(profile[6]));      // beyond it
+}
+
+TEST_CASE("a mask ends the walk, not the profile") {
+  const std::vector<double> data = sink_frame();
+  const double sigma = 1.0;
+  std::vector<std::uint8_t> bad(rows * cols, 0);
+  bad[3 * cols + 3] = 1;
+  fleck::Trail trail;
+  std::vector<double> profile(3);
+  fleck::trail_scan(image(data), {bad.data(), rows, cols, cols, 1}, constant(sigma), {{1, 3}}, {}, &trail,
+                    {profile.data(), 1, 3, 3, 1}, 1);
+  CHECK(trail.length == 1);
+  CHECK(trail.excess == -20);
+  CHECK((profile[0] == -20 && std::isnan(profile[1]) && profile[2] == -1));
+}
+
+TEST_CASE("a seed without background has no sign and no trail") {
+  std::vector<double> data(rows * cols, 1.0);
+  const double sigma = 1.0;
+  fleck::Trail trail{.length = 9};
+  fleck::trail_scan(image(data), {}, constant(sigma), {{0, 0}}, {.background_width = 5, .gap = 20}, &trail, {}, 1);
+  CHECK(std::isnan(trail.seed_value));
+  CHECK((trail.length == 0 && trail.excess == 0 && trail.variance == 0));
+  CHECK(fleck::find_seeds(image(data), {}, 0.5, {.background_width = 5, .gap = 20}, 1).empty());
+}
