@@ -47,7 +47,7 @@ class CutOut:
 
 @dataclass(frozen=True)
 class Measures:
-    """What `measure` gives; fields as in `fleckcore.detection.feature.Feature`, with losses in place of transmissions."""
+    """What `measure` gives; fields as in `Feature`, with losses in place of transmissions."""
 
     x_centroid: float
     y_centroid: float

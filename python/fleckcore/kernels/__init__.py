@@ -7,12 +7,13 @@ instruction set. This package alone imports the compiled ``_core``.
 
 from fleckcore.kernels._gaussian_filter import gaussian_filter
 from fleckcore.kernels._label_components import Components, label_components
-from fleckcore.kernels._median_filter import median_filter
+from fleckcore.kernels._median_filter import MEDIAN_MODES, median_filter
 from fleckcore.kernels._mesh_statistics import Mesh, mesh_statistics
 from fleckcore.kernels._runtime import build_config, default_threads
 from fleckcore.kernels._trail_scan import Trails, trail_scan
 
 __all__ = [
+    "MEDIAN_MODES",
     "Components",
     "Mesh",
     "Trails",

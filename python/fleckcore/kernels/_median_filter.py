@@ -13,6 +13,7 @@ from fleckcore.errors import ArrayError
 from fleckcore.kernels._arguments import check_image, check_mask, check_threads
 
 MEDIAN_MODES = ("reflect", "constant", "nearest", "mirror", "wrap", "shrink")
+"""Border modes of `median_filter`."""
 MAX_MEDIAN_WINDOW = 4095
 
 
