@@ -60,14 +60,21 @@ class Candidate:
 
 
 def significance_limit(n_pixels: int, sigmas: Sequence[float], false_alarms: float) -> float:
-    """Significance that Gaussian noise passes ``false_alarms`` times in a frame.
+    """Significance that Gaussian noise passes ``false_alarms`` times in a frame of ``n_pixels``.
 
-    A frame of ``n_pixels`` holds about ``n_pixels / max(1, 4 pi sigma**2)`` independent values on each scale; the
-    limit is the upper quantile of the normal distribution at ``false_alarms`` over their sum.
+    White noise smoothed to ``sigma`` has about ``n_pixels * t**2 / (4 pi sigma**2)`` chances to pass ``t``, and never
+    more than one per pixel: the expected number of maxima of a Gaussian field (Adler 1981, The Geometry of Random
+    Fields) over the chance of one value. The scales are counted as if they were independent.
     """
-    trials = sum(n_pixels / max(1.0, 4 * np.pi * sigma**2) for sigma in sigmas)
-    chance = min(0.5, false_alarms / max(trials, 1.0))
-    return -NormalDist().inv_cdf(chance)
+    normal = NormalDist()
+    limit = 5.0
+    for _ in range(8):  # converges to five digits
+        trials = sum(
+            n_pixels * min(1.0, limit**2 / (4 * np.pi * sigma**2) if sigma else 1.0)
+            for sigma in sigmas
+        )
+        limit = -normal.inv_cdf(min(0.5, false_alarms / max(trials, 1.0)))
+    return limit
 
 
 def make_scales(
@@ -82,8 +89,9 @@ def make_scales(
     """Smooth the loss to every size and measure each one's noise where it stands.
 
     The noise is that of a mesh over the smoothed image itself, so that correlated noise and fixed patterns count
-    as what they are; where the frame's own error plane promises more, that. The tail of the opposite side of
-    the same image (bright, for a search of shadows) then says how far from Gaussian the frame is.
+    as what they are; where the frame's own error plane promises more (as white noise, smoothed), that. The tail of
+    the opposite side of the same image (bright, for a search of shadows) then says how far from Gaussian the frame
+    is.
 
     Parameters
     ----------
@@ -134,24 +142,13 @@ def _make_scale(
     smooth = gaussian_filter(loss, sigma, mask=mask, threads=threads) if sigma else loss.copy()
     noise = _mesh_noise(smooth, mask, box, threads)
     if error is not None:
-        promised = _smoothed_error(error, sigma, mask, threads)
-        noise = np.fmax(noise, promised)
+        noise = np.fmax(noise, error / np.float32(max(1.0, 2 * np.sqrt(np.pi) * sigma)))
     significance = smooth / noise
     smooth[mask | ~np.isfinite(smooth)] = 0.0
     significance[mask | ~np.isfinite(significance)] = 0.0
     tail = _tail(significance, mask)
     significance /= np.float32(tail)
     return Scale(sigma, smooth, noise, significance, tail)
-
-
-def _smoothed_error(
-    error: NDArray[np.float32], sigma: float, mask: NDArray[np.bool_], threads: int | None
-) -> NDArray[np.float32]:
-    if not sigma:
-        return error
-    variance = gaussian_filter(error * error, sigma / np.sqrt(2), mask=mask, threads=threads)
-    smoothed: NDArray[np.float32] = np.sqrt(variance / np.float32(4 * np.pi * sigma**2))
-    return smoothed
 
 
 def _tail(significance: NDArray[np.float32], mask: NDArray[np.bool_]) -> float:
