@@ -259,7 +259,7 @@ void deblend_all(const Image& image, const LabelParameters& parameters, int thre
 
   std::vector<std::int64_t> candidates;
   for (std::int64_t i = 0; i < objects.size(); ++i)
-    if (objects[i].area >= 2 * parameters.min_area) candidates.push_back(i);
+    if (objects[i].area / 2 >= parameters.min_area) candidates.push_back(i);
   std::vector<Parts> parts(candidates.size(), Parts{ObjectTable(parameters), {}});
   parallel_for(std::ssize(candidates), threads, [&](std::int64_t k, int) {
     const std::int64_t i = candidates[k];

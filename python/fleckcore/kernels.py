@@ -186,7 +186,7 @@ def label_components(
             _mask(mask, image.shape),
             limit,
             int(connectivity),
-            int(min_area),
+            min(int(min_area), image.size + 1),
             0.0 if deblend is None else float(deblend),
             further,
             painted,
