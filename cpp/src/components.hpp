@@ -130,6 +130,10 @@ class ObjectTable {
     sums_.clear();
     counts_.clear();
   }
+  void reserve(std::int64_t n) {
+    sums_.reserve(n);
+    counts_.reserve(n * levels());
+  }
   std::int64_t add(const Run& first) {
     sums_.emplace_back(first.row, first.begin);
     counts_.resize(counts_.size() + levels());

@@ -147,7 +147,7 @@ struct Labeller {
     for (Run& run : runs) run.object = object_of[run.object];
     band.first.assign(runs.begin(), runs.begin() + second);
     band.last.assign(runs.begin() + below, runs.end());
-    if (keep_runs) band.runs = std::move(runs);
+    if (keep_runs) band.runs = runs;  // a copy of the right size; the scratch keeps its room
     return band;
   }
 
@@ -224,6 +224,7 @@ Labelling join(std::vector<Band>& bands, const LabelParameters& parameters, int 
     });
 
   Labelling joined{ObjectTable(parameters), {}, {}};
+  joined.objects.reserve(offset.back());
   std::vector<std::int64_t> object_of(offset.back());
   for (std::size_t i = 0; i < bands.size(); ++i) {
     for (std::int64_t j = 0; j < bands[i].objects.size(); ++j) {
@@ -258,7 +259,7 @@ void deblend_all(const Image& image, const LabelParameters& parameters, int thre
 
   std::vector<std::int64_t> candidates;
   for (std::int64_t i = 0; i < objects.size(); ++i)
-    if (objects[i].area >= 2 * parameters.min_area) candidates.push_back(i);
+    if (objects[i].area / 2 >= parameters.min_area) candidates.push_back(i);
   std::vector<Parts> parts(candidates.size(), Parts{ObjectTable(parameters), {}});
   parallel_for(std::ssize(candidates), threads, [&](std::int64_t k, int) {
     const std::int64_t i = candidates[k];

@@ -16,7 +16,7 @@
 //               neighbour that was flooded first, among the significant branches if there are any. What has been
 //               kept apart counts further down as one branch, so the test depends on no order but the flood's.
 // Aliasing      Outputs must not overlap inputs.
-// Cost          Time O(pixels), with deblending O(n log n) more in the pixels n of an object. Memory: about 200
+// Cost          Time O(pixels), with deblending O(n log n) more in the pixels n of an object. Memory: about 270
 //               bytes per object; with labels or deblending 32 bytes per run of pixels; while deblending, 64
 //               bytes per pixel of the objects in hand. Nothing grows with the value of a pixel.
 #pragma once

@@ -143,7 +143,7 @@ def label_components(
             check_mask(mask, image.shape),
             limit,
             int(connectivity),
-            int(min_area),
+            min(int(min_area), image.size + 1),
             0.0 if deblend is None else float(deblend),
             further,
             painted,
@@ -155,7 +155,7 @@ def label_components(
             code="A14",
             advice="Raise threshold or min_area, or call with labels=False.",
         ) from error
-    columns = {name: np.ascontiguousarray(table[name]) for name in table.dtype.names or ()}
+    columns = {name: table[name] for name in table.dtype.names or ()}  # views, one row per object
     bbox = np.stack([columns.pop(name) for name in ("ymin", "ymax", "xmin", "xmax")], axis=1)
     return Components(
         labels=painted,
