@@ -105,6 +105,22 @@ def test_i08_honest_tiles_are_read(tmp_path: Path) -> None:
     assert frame.data.tolist() == [list(range(8))] * 2
 
 
+def test_i08_a_tile_that_promises_more_than_its_room(tmp_path: Path) -> None:
+    from astropy.io import fits
+
+    path = tmp_path / "a.fits.fz"
+    values = np.arange(1024, dtype=np.int16).reshape(32, 32)
+    fits.CompImageHDU(values, compression_type="HCOMPRESS_1").writeto(path)
+    whole = bytearray(path.read_bytes())
+    stream = whole.index(b"\xdd\x99")  # then rows, columns, scale, sum, bit planes
+    assert np.array_equal(one(path).data, values)
+    for place, value in ((stream + 4, 1), (stream + 5, 33), (stream + 22, 200)):
+        lying = bytearray(whole)
+        lying[place] = value
+        with pytest.raises(InputFileError, match=r"I08.*a tile says \d+ x 32"):
+            read(bad.write(tmp_path, bytes(lying)))
+
+
 @pytest.mark.parametrize("bits", [16, 32, 64])
 def test_i10_unsigned_integers_are_exact(tmp_path: Path, bits: int) -> None:
     top = 2**bits - 1

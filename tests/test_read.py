@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -179,6 +181,18 @@ def test_a_frame_outlives_its_file(tmp_path: Path) -> None:
     frame = one(path)
     path.unlink()
     assert int(frame.data[99, 199]) == 19_999
+
+
+def test_flags_of_one_byte_can_be_masked(tmp_path: Path) -> None:
+    flags = np.zeros((3, 4), np.uint8)
+    flags[1, 2] = 128
+    frame = one(bad.write(tmp_path, bad.acs(bad.sci(), bad.image("DQ", 1, flags))))
+    assert frame.mask.nonzero() == ([1], [2])
+
+
+def test_importing_the_reader_does_not_import_astropy() -> None:
+    code = "import sys, fleckcore.io; sys.exit('astropy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 # Real frames

@@ -20,14 +20,24 @@ import numpy as np
 from fleckcore.errors import InputFileError
 from fleckcore.io.cards import CARD, Header, clean_text, parse_cards
 
-__all__ = ["BLOCK", "Blocks", "Hdu", "grouped", "ones_sum", "open_blocks", "verify_hdu"]
+__all__ = [
+    "BITPIX",
+    "BLOCK",
+    "MAX_UNPACKED",
+    "Blocks",
+    "Hdu",
+    "grouped",
+    "ones_sum",
+    "open_blocks",
+    "verify_hdu",
+]
 
 BLOCK = 2880
 MAX_HEADER_BLOCKS = 1000
 """Longest header that is read: 36 000 cards."""
 MAX_HDUS = 10_000
 MAX_UNPACKED = 2 << 30
-"""Most bytes that a .gz file may grow to in memory (I07)."""
+"""Most bytes that a .gz file, or a tile-compressed image, may grow to in memory (I07)."""
 BITPIX = (8, 16, 32, 64, -32, -64)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import warnings
 import zlib
 from io import BytesIO
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fleckcore.errors import InputFileError
-from fleckcore.io.blocks import BITPIX, BLOCK, Blocks, Hdu, grouped
+from fleckcore.io.blocks import BITPIX, BLOCK, MAX_UNPACKED, Blocks, Hdu, grouped
 from fleckcore.io.cards import first_number
 
 __all__ = ["holds_image", "is_null", "read_plane"]
@@ -151,8 +152,8 @@ def _float_for(stored: NDArray[Any]) -> type[np.floating[Any]]:
 
 
 def _read_tiles(blocks: Blocks, hdu: Hdu, max_pixels: int) -> NDArray[Any]:
-    tile_bytes = _check_tiles(blocks, hdu, max_pixels)
-    _check_heap(blocks, hdu, tile_bytes)
+    tile_pixels = _check_tiles(blocks, hdu, max_pixels)
+    _check_heap(blocks, hdu, tile_pixels)
     from astropy.io import fits
 
     cards = ("SIMPLE  =                    T", "BITPIX  =                    8")
@@ -182,8 +183,8 @@ def _lie(blocks: Blocks, hdu: Hdu, what: str) -> InputFileError:
     )
 
 
-def _check_tiles(blocks: Blocks, hdu: Hdu, max_pixels: int) -> int:
-    """Compare what ZNAXIS and ZTILE claim with the table; give the bytes of the largest tile."""
+def _check_tiles(blocks: Blocks, hdu: Hdu, max_pixels: int) -> list[int]:
+    """Compare what ZNAXIS and ZTILE claim with the table; give the pixels of every tile."""
     header = hdu.header
     axes, tiles = [], []
     for axis in range(2):
@@ -200,14 +201,30 @@ def _check_tiles(blocks: Blocks, hdu: Hdu, max_pixels: int) -> int:
         raise _lie(
             blocks, hdu, f"ZBITPIX {header.get('ZBITPIX')!r}, ZCMPTYPE {header.get('ZCMPTYPE')!r}"
         )
+    size = prod(axes) * abs(int(header["ZBITPIX"])) // 8
+    if size > MAX_UNPACKED:
+        raise InputFileError(
+            f"expands over {grouped(MAX_UNPACKED)} bytes (its header promises {grouped(size)}).",
+            code="I07",
+            path=blocks.path,
+            extension=hdu.label,
+            advice="If it is genuine, unpack it first.",
+        )
     wanted = prod(ceil(length / tile) for length, tile in zip(axes, tiles, strict=True))
     if header.get("NAXIS2") != wanted:
         raise _lie(blocks, hdu, f"its table has {header.get('NAXIS2')} tiles, ZTILE wants {wanted}")
-    return prod(tiles) * max(4, abs(int(header["ZBITPIX"])) // 8)
+    widths, heights = (
+        [min(tile, length - start) for start in range(0, length, tile)]
+        for length, tile in zip(axes, tiles, strict=True)
+    )
+    return [width * height for height in heights for width in widths]
 
 
-def _check_heap(blocks: Blocks, hdu: Hdu, tile_bytes: int) -> None:
-    """Every descriptor must point into the heap; a gzip tile must not grow beyond its size."""
+def _check_heap(blocks: Blocks, hdu: Hdu, tile_pixels: list[int]) -> None:
+    """Every descriptor must point into the heap, and no tile may unpack to more than its size.
+
+    RICE_1 and PLIO_1 decoders are given the size; gzip is not, and HCOMPRESS_1 believes the stream.
+    """
     if len(hdu.axes) != 2 or hdu.header["BITPIX"] != 8:
         raise _lie(blocks, hdu, f"its table has BITPIX {hdu.header['BITPIX']}, axes {hdu.axes}")
     width, rows = hdu.axes
@@ -232,10 +249,11 @@ def _check_heap(blocks: Blocks, hdu: Hdu, tile_bytes: int) -> None:
             word = ">u4" if found[0] == "P" else ">u8"
             pairs = np.ascontiguousarray(table[:, offset : offset + size]).view(word)
             _check_descriptors(blocks, hdu, heap, pairs, _ITEM[found[1]])
-            if name == "GZIP_COMPRESSED_DATA" or (
-                name == "COMPRESSED_DATA" and str(hdu.header["ZCMPTYPE"]).startswith("GZIP")
-            ):
-                _check_gzip_tiles(blocks, hdu, heap, pairs, tile_bytes)
+            codec = {"GZIP_COMPRESSED_DATA": "GZIP", "COMPRESSED_DATA": hdu.header["ZCMPTYPE"]}
+            check = _TILE_CHECKS.get(str(codec.get(name))[:4])
+            for (count, start), pixels in zip(pairs.tolist(), tile_pixels, strict=True):
+                if count and check is not None:
+                    check(blocks, hdu, heap[start : start + count], pixels)
         offset += size
 
 
@@ -262,14 +280,28 @@ def _check_descriptors(
             )
 
 
-def _check_gzip_tiles(
-    blocks: Blocks, hdu: Hdu, heap: memoryview, pairs: NDArray[Any], tile_bytes: int
-) -> None:
-    for count, start in pairs.tolist():
-        unpacker = zlib.decompressobj(wbits=47)
-        try:
-            size = len(unpacker.decompress(heap[start : start + count], tile_bytes + 1))
-        except zlib.error as error:
-            raise _lie(blocks, hdu, f"a tile is no gzip stream ({error})") from None
-        if size > tile_bytes:
-            raise _lie(blocks, hdu, f"a tile unpacks to more than its {tile_bytes} bytes")
+def _check_gzip(blocks: Blocks, hdu: Hdu, tile: memoryview, pixels: int) -> None:
+    limit = pixels * max(4, abs(int(hdu.header["ZBITPIX"])) // 8)
+    unpacker = zlib.decompressobj(wbits=47)
+    try:
+        size = len(unpacker.decompress(tile, limit + 1))
+    except zlib.error as error:
+        raise _lie(blocks, hdu, f"a tile is no gzip stream ({error})") from None
+    if size > limit:
+        raise _lie(blocks, hdu, f"a tile unpacks to more than its {limit} bytes")
+
+
+def _check_hcompress(blocks: Blocks, hdu: Hdu, tile: memoryview, pixels: int) -> None:
+    """The stream begins with its own size; the decoder writes as much, whatever room it has."""
+    head = bytes(tile[: _HCOMPRESS.size])
+    if len(head) < _HCOMPRESS.size:
+        raise _lie(blocks, hdu, f"a tile of {len(head)} bytes")
+    magic, nx, ny, _, _, *planes = _HCOMPRESS.unpack(head)
+    if magic != 0xDD99 or nx < 1 or ny < 1 or nx * ny != pixels or max(planes) > 60:
+        raise _lie(
+            blocks, hdu, f"a tile says {nx} x {ny} and {planes} bit planes of {pixels} pixels"
+        )
+
+
+_HCOMPRESS = struct.Struct(">HiiiqBBB")
+_TILE_CHECKS = {"GZIP": _check_gzip, "HCOM": _check_hcompress}

@@ -215,6 +215,8 @@ def _read_imset(file: _File, imset: _Imset) -> Frame:
     names = file.profile.planes
     error = _companion(file, imset.error, names.error, data, notes)
     quality = _companion(file, imset.quality, names.quality, data, notes)
+    if quality is not None:
+        quality = _as_bits(file, imset, quality)
     if error is not None and imset.error is not None and is_null(imset.error) and not error[0, 0]:
         error = None
     chips = file.profile.chips
@@ -243,6 +245,13 @@ def _companion(
     if plane.shape != data.shape:
         raise file.error("A12", f"shape {plane.shape}, the data have {data.shape}.", hdu)
     return plane
+
+
+def _as_bits(file: _File, imset: _Imset, quality: NDArray[Any]) -> NDArray[Any]:
+    """Widen bytes, which cannot be compared with the bits of a profile; refuse what is no flag."""
+    if quality.dtype.kind not in "iu":
+        raise file.error("I05", f"quality flags of type {quality.dtype}.", imset.quality)
+    return quality.astype(np.int32) if quality.dtype.itemsize == 1 else quality
 
 
 @dataclass(frozen=True)
