@@ -42,7 +42,7 @@ def test_the_table_covers_the_rows_that_a_reader_refuses() -> None:
 def test_i01_a_missing_file_is_no_traceback(tmp_path: Path) -> None:
     with pytest.raises(InputFileError, match=r"I04.*No such file"):
         read(tmp_path / "absent.fits")
-    with pytest.raises(InputFileError, match=r"I04.*Is a directory"):
+    with pytest.raises(InputFileError, match=r"I04.*not a regular file"):
         read(tmp_path)
 
 
@@ -357,7 +357,9 @@ def test_m07_instruments_and_sizes_do_not_mix(tmp_path: Path) -> None:
         MetadataError, match=r"M07.*INSTRUME is 'ACS', profile wfc3_uvis wants WFC3"
     ):
         read(path, profile="wfc3_uvis")
-    with pytest.raises(MetadataError, match=r"M07.*chip 7, but acs_wfc has 2, 1"):
+    with pytest.raises(
+        MetadataError, match=r"M07.*frame.fits\[SCI,1\].*chip 7, but acs_wfc has 2, 1"
+    ):
         read(bad.write(tmp_path, bad.acs(bad.sci(CCDCHIP=7))))
 
 

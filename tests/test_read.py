@@ -137,6 +137,16 @@ def test_tiles_of_16_bits_are_exact(tmp_path: Path, codec: str) -> None:
     assert not [w for w in frame.meta.warnings if w.startswith("I03")]
 
 
+def test_a_packed_primary_image_is_found(tmp_path: Path) -> None:
+    from astropy.io import fits
+
+    image = fits.CompImageHDU(np.zeros((1040, 2152), np.int16))
+    image.header["CAM_ID"] = "ESIS1"
+    image.writeto(tmp_path / "a.fits.fz")
+    frame = one(tmp_path / "a.fits.fz")
+    assert (frame.meta.profile, frame.shape) == ("esis", (1024, 2052))
+
+
 def test_a_plain_file_is_mapped_in_its_own_byte_order(tmp_path: Path) -> None:
     data = one(bad.write(tmp_path, bad.primary(bad.SMALL))).data
     assert data.dtype == np.dtype(">f4")

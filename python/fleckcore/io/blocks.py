@@ -189,6 +189,8 @@ def open_blocks(path: str | Path, *, max_pixels: int = 2**31) -> Blocks:
         header.
     """
     path = Path(path)
+    if path.exists() and not path.is_file():  # a pipe or a device would block or never end
+        raise InputFileError("not a regular file.", code="I04", path=path)
     try:
         with path.open("rb") as file:
             magic = file.read(512)
