@@ -357,9 +357,7 @@ def test_m07_instruments_and_sizes_do_not_mix(tmp_path: Path) -> None:
         MetadataError, match=r"M07.*INSTRUME is 'ACS', profile wfc3_uvis wants WFC3"
     ):
         read(path, profile="wfc3_uvis")
-    with pytest.raises(
-        MetadataError, match=r"M07.*frame.fits\[SCI,1\].*chip 7, but acs_wfc has 2, 1"
-    ):
+    with pytest.raises(MetadataError, match=r"M07.*\[SCI,1\]: chip 7, but acs_wfc has"):
         read(bad.write(tmp_path, bad.acs(bad.sci(CCDCHIP=7))))
 
 

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from fleckcore.errors import InputFileError, MetadataError
 from fleckcore.frame import Frame, FrameMeta
 from fleckcore.instruments import Chip, Profile, load_profile, recognise
-from fleckcore.io.blocks import Blocks, Hdu, open_blocks, verify_hdu
+from fleckcore.io.blocks import Blocks, Hdu, open_blocks
 from fleckcore.io.cards import Header, clean_text, first_number, first_text, safe_name
 from fleckcore.io.metadata import describe_exposure, describe_noise, describe_unit
 from fleckcore.io.placing import Place, at, place_image
 from fleckcore.io.planes import holds_image, is_null, read_plane
+from fleckcore.io.sums import verify_hdu
 
 __all__ = ["is_verified", "read", "require_alike"]
 
