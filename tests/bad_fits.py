@@ -332,6 +332,8 @@ REFUSED = (
     Fault("I05", _structure(BITPIX="abc"), ("BITPIX is 'abc'",)),
     Fault("I05", i05_no_pixels, ("[SCI,1]", "NAXIS is 0")),
     Fault("I05", i05_empty_axis, ("[SCI,1]", "NAXIS1 is 0")),
+    Fault("I05", _structure(GCOUNT=2, NAXIS2=50), ("GCOUNT 2; wanted 0 and 1",)),
+    Fault("I05", lambda: acs(sci(GCOUNT=0)), ("PCOUNT 0, GCOUNT 0",)),
     Fault("I05", i05_float_flags, ("[DQ,1]", "quality flags of type")),
     Fault("I06", i06_huge, ("1 000 000 000 000 000 000 000 000 pixels", "max_pixels")),
     Fault("I06", i06_over_64_bits, ("18 446 744 073 709 551 616 pixels", "max_pixels")),

@@ -65,6 +65,13 @@ def read_plane(blocks: Blocks, hdu: Hdu, *, max_pixels: int) -> NDArray[Any]:
         raise _refusal(blocks, hdu)
     cols, rows = hdu.axes
     dtype = np.dtype(_DTYPES[int(hdu.header["BITPIX"])])
+    if hdu.data_stop - hdu.data_start != rows * cols * dtype.itemsize:
+        raise InputFileError(
+            f"PCOUNT {hdu.header.get('PCOUNT')}, GCOUNT {hdu.header.get('GCOUNT')}; wanted 0 and 1.",
+            code="I05",
+            path=blocks.path,
+            extension=hdu.label,
+        )
     stored = np.frombuffer(blocks.bytes[hdu.data_start : hdu.data_stop], dtype).reshape(rows, cols)
     return _scale(stored, hdu)
 
