@@ -66,8 +66,9 @@ def read_plane(blocks: Blocks, hdu: Hdu, *, max_pixels: int) -> NDArray[Any]:
     cols, rows = hdu.axes
     dtype = np.dtype(_DTYPES[int(hdu.header["BITPIX"])])
     if hdu.data_stop - hdu.data_start != rows * cols * dtype.itemsize:
+        extra, groups = hdu.header.get("PCOUNT", 0), hdu.header.get("GCOUNT", 1)
         raise InputFileError(
-            f"PCOUNT {hdu.header.get('PCOUNT')}, GCOUNT {hdu.header.get('GCOUNT')}; wanted 0 and 1.",
+            f"PCOUNT {extra}, GCOUNT {groups}; wanted 0 and 1.",
             code="I05",
             path=blocks.path,
             extension=hdu.label,
