@@ -346,6 +346,8 @@ REFUSED = (
     Fault("I08", i08_tile_outside_heap, ("a tile ends at byte", "of a heap of")),
     Fault("I08", i08_more_tiles_than_rows, ("2 tiles, ZTILE wants 40000",)),
     Fault("I08", i08_unknown_codec, ("LZMA_9",)),
+    Fault("I08", lambda: tiles(ZNAME1="BYTEPIX", ZVAL1="- 4"), ("BYTEPIX is '- 4'",)),
+    Fault("I08", lambda: tiles(ZNAME1="BLOCKSIZE", ZVAL1=0), ("BLOCKSIZE is 0",)),
     Fault("I08", i08_negative_tile, ("ZTILE1 is -8",)),
     Fault("I08", lambda: tiles(TFIELDS="one"), ("TFIELDS is 'one'",)),
     Fault("I08", lambda: tiles(THEAP=-16), ("THEAP is -16",)),

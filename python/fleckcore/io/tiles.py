@@ -1,7 +1,7 @@
 """Tile-compressed images, whose claims are checked before a decoder believes them.
 
-Decoders are C code that trusts its input: a damaged HCOMPRESS stream makes astropy 8.0.2 write
-beyond its memory. What a table and its streams say of their own sizes is compared here first. A
+Decoders are C code that trusts its input: with a damaged HCOMPRESS stream, or a BYTEPIX of RICE_1
+that is no number, astropy 8.0.2 crashes. What a table and its streams say of their own sizes is compared here first. A
 reader that must survive any file still runs in a process of its own.
 """
 
@@ -95,6 +95,7 @@ def _check_tiles(blocks: Blocks, hdu: Hdu, max_pixels: int) -> list[int]:
         raise _lie(
             blocks, hdu, f"ZBITPIX {header.get('ZBITPIX')!r}, ZCMPTYPE {header.get('ZCMPTYPE')!r}"
         )
+    _check_settings(blocks, hdu)
     size = prod(axes) * abs(int(header["ZBITPIX"])) // 8
     if size > MAX_UNPACKED:
         raise InputFileError(
@@ -112,6 +113,18 @@ def _check_tiles(blocks: Blocks, hdu: Hdu, max_pixels: int) -> list[int]:
         for length, tile in zip(axes, tiles, strict=True)
     )
     return [width * height for height in heights for width in widths]
+
+
+_SETTINGS = {"BLOCKSIZE": (16, 32), "BYTEPIX": (1, 2, 4, 8), "SMOOTH": (0, 1)}
+
+
+def _check_settings(blocks: Blocks, hdu: Hdu) -> None:
+    """ZVALn go to a decoder as they are."""
+    for number in range(1, 100):
+        name, value = hdu.header.get(f"ZNAME{number}"), hdu.header.get(f"ZVAL{number}")
+        known = _SETTINGS.get(str(name).strip().upper())
+        if known is not None and (isinstance(value, bool) or value not in known):
+            raise _lie(blocks, hdu, f"{name} is {value!r}, wanted one of {known}")
 
 
 def _check_heap(blocks: Blocks, hdu: Hdu, tile_pixels: list[int]) -> None:
