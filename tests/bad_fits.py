@@ -224,6 +224,10 @@ def tiles(**changes: object) -> bytes:
     return primary() + header({**cards, **changes}.items()) + pad(table + heap)
 
 
+def i07_tiles() -> bytes:
+    return tiles(ZNAXIS1=40_000, ZNAXIS2=40_000, ZTILE1=40_000)
+
+
 def i08_tile_grows() -> bytes:
     bomb = zlib.compress(bytes(50_000_000), wbits=31)
     return tiles(rows=[bomb, bomb])
@@ -298,6 +302,10 @@ def a12_shapes() -> bytes:
     return acs(sci(), image("DQ", 1, np.zeros((3, 5), ">i2")))
 
 
+def i05_float_flags() -> bytes:
+    return acs(sci(), image("DQ", 1, SMALL))
+
+
 REFUSED = (
     Fault("I01", i01_truncated, ("22 880 of 43 200 bytes", "Download it again")),
     Fault("I01", i01_header_without_end, ("no END in 1 000 bytes", "Download it again")),
@@ -324,16 +332,22 @@ REFUSED = (
     Fault("I05", _structure(BITPIX="abc"), ("BITPIX is 'abc'",)),
     Fault("I05", i05_no_pixels, ("[SCI,1]", "NAXIS is 0")),
     Fault("I05", i05_empty_axis, ("[SCI,1]", "NAXIS1 is 0")),
+    Fault("I05", _structure(GCOUNT=2, NAXIS2=50), ("GCOUNT 2; wanted 0 and 1",)),
+    Fault("I05", lambda: acs(sci(GCOUNT=0)), ("PCOUNT 0, GCOUNT 0",)),
+    Fault("I05", i05_float_flags, ("[DQ,1]", "quality flags of type")),
     Fault("I06", i06_huge, ("1 000 000 000 000 000 000 000 000 pixels", "max_pixels")),
     Fault("I06", i06_over_64_bits, ("18 446 744 073 709 551 616 pixels", "max_pixels")),
     Fault("I06", i06_huge_null_plane, ("[DQ,1]", "1 000 000 000 000 000 000 pixels")),
     Fault("I06", i06_huge_compressed, ("1 000 000 000 000 000 000 pixels", "max_pixels")),
     Fault("I07", i07_bomb, ("expands over 2 147 483 648 bytes", "unpack it first")),
+    Fault("I07", i07_tiles, ("expands over 2 147 483 648 bytes", "unpack it first")),
     Fault("I08", i08_tile_grows, ("unpacks to more than its 32 bytes",)),
     Fault("I08", i08_tile_short, ("compressed image lies",)),
     Fault("I08", i08_tile_outside_heap, ("a tile ends at byte", "of a heap of")),
     Fault("I08", i08_more_tiles_than_rows, ("2 tiles, ZTILE wants 40000",)),
     Fault("I08", i08_unknown_codec, ("LZMA_9",)),
+    Fault("I08", lambda: tiles(ZNAME1="BYTEPIX", ZVAL1="- 4"), ("BYTEPIX is '- 4'",)),
+    Fault("I08", lambda: tiles(ZNAME1="BLOCKSIZE", ZVAL1=0), ("BLOCKSIZE is 0",)),
     Fault("I08", i08_negative_tile, ("ZTILE1 is -8",)),
     Fault("I08", lambda: tiles(TFIELDS="one"), ("TFIELDS is 'one'",)),
     Fault("I08", lambda: tiles(THEAP=-16), ("THEAP is -16",)),

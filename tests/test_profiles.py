@@ -43,6 +43,7 @@ def test_every_profile_loads_and_agrees_with_itself(name: str) -> None:
         ('["C", "D"]', '["C", "E"]', "chip 2 names amplifier 'E'"),
         ('readout = "-y"', 'readout = "down"', "amplifiers.C.readout"),
         ('"fill", "aper', '"filling", "aper', "search_masked names 'filling'"),
+        ("seams = [", "dark_rows = [[0, 1]]\nseams = [", "chip 2 has dark pixels"),
         ('kind = "bias"', 'kind = "biass"', "kinds.3.kind"),
         ('unit = "DN"', "unit = ", "not TOML"),
     ],

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -135,6 +137,16 @@ def test_tiles_of_16_bits_are_exact(tmp_path: Path, codec: str) -> None:
     assert not [w for w in frame.meta.warnings if w.startswith("I03")]
 
 
+def test_a_packed_primary_image_is_found(tmp_path: Path) -> None:
+    from astropy.io import fits
+
+    image = fits.CompImageHDU(np.zeros((1040, 2152), np.int16))
+    image.header["CAM_ID"] = "ESIS1"
+    image.writeto(tmp_path / "a.fits.fz")
+    frame = one(tmp_path / "a.fits.fz")
+    assert (frame.meta.profile, frame.shape) == ("esis", (1024, 2052))
+
+
 def test_a_plain_file_is_mapped_in_its_own_byte_order(tmp_path: Path) -> None:
     data = one(bad.write(tmp_path, bad.primary(bad.SMALL))).data
     assert data.dtype == np.dtype(">f4")
@@ -179,6 +191,18 @@ def test_a_frame_outlives_its_file(tmp_path: Path) -> None:
     frame = one(path)
     path.unlink()
     assert int(frame.data[99, 199]) == 19_999
+
+
+def test_flags_of_one_byte_can_be_masked(tmp_path: Path) -> None:
+    flags = np.zeros((3, 4), np.uint8)
+    flags[1, 2] = 128
+    frame = one(bad.write(tmp_path, bad.acs(bad.sci(), bad.image("DQ", 1, flags))))
+    assert frame.mask.nonzero() == ([1], [2])
+
+
+def test_importing_the_reader_does_not_import_astropy() -> None:
+    code = "import sys, fleckcore.io; sys.exit('astropy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 # Real frames

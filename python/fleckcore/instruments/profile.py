@@ -236,6 +236,8 @@ class Profile(_Model):
             for name in chip.amplifiers:
                 if name not in self.amplifiers:
                     raise ValueError(f"chip {chip.id} names amplifier {name!r}, which is not there")
+            if (chip.dark_rows or chip.dark_columns) and "dark" not in self.quality:
+                raise ValueError(f"chip {chip.id} has dark pixels, quality has no bit 'dark'")
         for name in self.search_masked:
             if name not in self.quality:
                 raise ValueError(f"search_masked names {name!r}, which quality does not hold")

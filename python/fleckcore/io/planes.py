@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
-import zlib
-from io import BytesIO
-from math import ceil, prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fleckcore.errors import InputFileError
-from fleckcore.io.blocks import BITPIX, BLOCK, Blocks, Hdu, grouped
+from fleckcore.io.blocks import Blocks, Hdu
 from fleckcore.io.cards import first_number
+from fleckcore.io.tiles import check_claim, is_tiled, read_tiles
 
 __all__ = ["holds_image", "is_null", "read_plane"]
 
 _DTYPES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
-_TILE_CODES = ("GZIP_1", "GZIP_2", "RICE_1", "RICE_ONE", "PLIO_1", "HCOMPRESS_1", "NOCOMPRESS")
-
-
-def is_tiled(hdu: Hdu) -> bool:
-    """Tell whether a part is a tile-compressed image."""
-    return hdu.header.get("ZIMAGE") is True and "BINTABLE" in str(hdu.header.get("XTENSION"))
 
 
 def is_null(hdu: Hdu) -> bool:
@@ -67,13 +58,21 @@ def read_plane(blocks: Blocks, hdu: Hdu, *, max_pixels: int) -> NDArray[Any]:
         lies.
     """
     if is_tiled(hdu):
-        return _read_tiles(blocks, hdu, max_pixels)
+        return read_tiles(blocks, hdu, max_pixels)
     if is_null(hdu):
         return _read_null(blocks, hdu, max_pixels)
     if not holds_image(hdu):
         raise _refusal(blocks, hdu)
     cols, rows = hdu.axes
     dtype = np.dtype(_DTYPES[int(hdu.header["BITPIX"])])
+    if hdu.data_stop - hdu.data_start != rows * cols * dtype.itemsize:
+        extra, groups = hdu.header.get("PCOUNT", 0), hdu.header.get("GCOUNT", 1)
+        raise InputFileError(
+            f"PCOUNT {extra}, GCOUNT {groups}; wanted 0 and 1.",
+            code="I05",
+            path=blocks.path,
+            extension=hdu.label,
+        )
     stored = np.frombuffer(blocks.bytes[hdu.data_start : hdu.data_stop], dtype).reshape(rows, cols)
     return _scale(stored, hdu)
 
@@ -102,21 +101,10 @@ def _read_null(blocks: Blocks, hdu: Hdu, max_pixels: int) -> NDArray[Any]:
         raise InputFileError(
             f"NPIX1 x NPIX2 is {cols} x {rows}.", code="I05", path=blocks.path, extension=hdu.label
         )
-    _check_claim(cols * rows, blocks, hdu, max_pixels)
+    check_claim(cols * rows, blocks, hdu, max_pixels)
     value = hdu.header["PIXVALUE"]
     dtype = np.int32 if isinstance(value, int) and abs(value) < 2**31 else np.float32
     return np.broadcast_to(np.asarray(value, dtype=dtype), (rows, cols))
-
-
-def _check_claim(pixels: int, blocks: Blocks, hdu: Hdu, max_pixels: int) -> None:
-    if pixels > max_pixels:
-        raise InputFileError(
-            f"the header claims {grouped(pixels)} pixels, the limit is {grouped(max_pixels)}.",
-            code="I06",
-            path=blocks.path,
-            extension=hdu.label,
-            advice="Raise max_pixels if that is true.",
-        )
 
 
 def _scale(stored: NDArray[Any], hdu: Hdu) -> NDArray[Any]:
@@ -148,128 +136,3 @@ def _scale(stored: NDArray[Any], hdu: Hdu) -> NDArray[Any]:
 def _float_for(stored: NDArray[Any]) -> type[np.floating[Any]]:
     small = stored.dtype.itemsize <= 2 or stored.dtype == np.dtype(">f4")
     return np.float32 if small else np.float64
-
-
-def _read_tiles(blocks: Blocks, hdu: Hdu, max_pixels: int) -> NDArray[Any]:
-    tile_bytes = _check_tiles(blocks, hdu, max_pixels)
-    _check_heap(blocks, hdu, tile_bytes)
-    from astropy.io import fits
-
-    cards = ("SIMPLE  =                    T", "BITPIX  =                    8")
-    primary = "".join(f"{card:80}" for card in (*cards, "NAXIS   =                    0", "END"))
-    stop = -(-hdu.data_stop // BLOCK) * BLOCK
-    part = bytes(blocks.bytes[hdu.start : stop]).ljust(stop - hdu.start, b"\0")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with fits.open(BytesIO(primary.ljust(BLOCK).encode() + part), memmap=False) as parts:
-                plane = np.asarray(parts[1].data)
-    except Exception as error:  # whatever a decoder says of broken bytes is this file's fault
-        raise _lie(blocks, hdu, f"its tiles cannot be unpacked ({type(error).__name__})") from error
-    wanted = (int(hdu.header["ZNAXIS2"]), int(hdu.header["ZNAXIS1"]))
-    if plane.shape != wanted:
-        raise _lie(blocks, hdu, f"it unpacks to {plane.shape}, ZNAXIS says {wanted}")
-    return plane
-
-
-def _lie(blocks: Blocks, hdu: Hdu, what: str) -> InputFileError:
-    return InputFileError(
-        f"the compressed image lies: {what}.",
-        code="I08",
-        path=blocks.path,
-        extension=hdu.label,
-        advice="Download it again.",
-    )
-
-
-def _check_tiles(blocks: Blocks, hdu: Hdu, max_pixels: int) -> int:
-    """Compare what ZNAXIS and ZTILE claim with the table; give the bytes of the largest tile."""
-    header = hdu.header
-    axes, tiles = [], []
-    for axis in range(2):
-        length = header.get(f"ZNAXIS{axis + 1}")
-        if header.get("ZNAXIS") != 2 or type(length) is not int or length < 1:
-            raise _lie(blocks, hdu, f"ZNAXIS{axis + 1} is {length!r}")
-        tile = header.get(f"ZTILE{axis + 1}", length if axis == 0 else 1)
-        if type(tile) is not int or tile < 1:
-            raise _lie(blocks, hdu, f"ZTILE{axis + 1} is {tile!r}")
-        axes.append(length)
-        tiles.append(min(tile, length))
-    _check_claim(prod(axes), blocks, hdu, max_pixels)
-    if header.get("ZBITPIX") not in BITPIX or header.get("ZCMPTYPE") not in _TILE_CODES:
-        raise _lie(
-            blocks, hdu, f"ZBITPIX {header.get('ZBITPIX')!r}, ZCMPTYPE {header.get('ZCMPTYPE')!r}"
-        )
-    wanted = prod(ceil(length / tile) for length, tile in zip(axes, tiles, strict=True))
-    if header.get("NAXIS2") != wanted:
-        raise _lie(blocks, hdu, f"its table has {header.get('NAXIS2')} tiles, ZTILE wants {wanted}")
-    return prod(tiles) * max(4, abs(int(header["ZBITPIX"])) // 8)
-
-
-def _check_heap(blocks: Blocks, hdu: Hdu, tile_bytes: int) -> None:
-    """Every descriptor must point into the heap; a gzip tile must not grow beyond its size."""
-    if len(hdu.axes) != 2 or hdu.header["BITPIX"] != 8:
-        raise _lie(blocks, hdu, f"its table has BITPIX {hdu.header['BITPIX']}, axes {hdu.axes}")
-    width, rows = hdu.axes
-    table = np.frombuffer(
-        blocks.bytes[hdu.data_start : hdu.data_start + width * rows], np.uint8
-    ).reshape(rows, width)
-    fields, heap_start = hdu.header.get("TFIELDS"), hdu.header.get("THEAP", width * rows)
-    if type(fields) is not int or not 1 <= fields <= 999:
-        raise _lie(blocks, hdu, f"TFIELDS is {fields!r}")
-    if type(heap_start) is not int or not width * rows <= heap_start:
-        raise _lie(blocks, hdu, f"THEAP is {heap_start!r}")
-    heap = blocks.bytes[hdu.data_start + heap_start : hdu.data_stop]
-    offset = 0
-    for column in range(1, fields + 1):
-        form = str(hdu.header.get(f"TFORM{column}", ""))
-        name = str(hdu.header.get(f"TTYPE{column}", ""))
-        size = _column_bytes(form)
-        if size is None or offset + size > width:
-            raise _lie(blocks, hdu, f"TFORM{column} is {form!r}")
-        found = form.lstrip("01")
-        if found[:1] in ("P", "Q") and size:
-            word = ">u4" if found[0] == "P" else ">u8"
-            pairs = np.ascontiguousarray(table[:, offset : offset + size]).view(word)
-            _check_descriptors(blocks, hdu, heap, pairs, _ITEM[found[1]])
-            if name == "GZIP_COMPRESSED_DATA" or (
-                name == "COMPRESSED_DATA" and str(hdu.header["ZCMPTYPE"]).startswith("GZIP")
-            ):
-                _check_gzip_tiles(blocks, hdu, heap, pairs, tile_bytes)
-        offset += size
-
-
-_ITEM = {"L": 1, "X": 1, "B": 1, "A": 1, "I": 2, "J": 4, "E": 4, "K": 8, "D": 8, "C": 8, "M": 16}
-
-
-def _column_bytes(form: str) -> int | None:
-    digits = form[: len(form) - len(form.lstrip("0123456789"))]
-    repeat = int(digits) if digits else 1
-    code = form[len(digits) : len(digits) + 1]
-    if code in ("P", "Q"):
-        known = repeat <= 1 and form[len(digits) + 1 : len(digits) + 2] in tuple(_ITEM)
-        return repeat * (8 if code == "P" else 16) if known else None
-    return repeat * _ITEM[code] if code in _ITEM else None
-
-
-def _check_descriptors(
-    blocks: Blocks, hdu: Hdu, heap: memoryview, pairs: NDArray[Any], item: int
-) -> None:
-    for count, start in pairs.tolist():
-        if count and start + count * item > len(heap):
-            raise _lie(
-                blocks, hdu, f"a tile ends at byte {start + count * item} of a heap of {len(heap)}"
-            )
-
-
-def _check_gzip_tiles(
-    blocks: Blocks, hdu: Hdu, heap: memoryview, pairs: NDArray[Any], tile_bytes: int
-) -> None:
-    for count, start in pairs.tolist():
-        unpacker = zlib.decompressobj(wbits=47)
-        try:
-            size = len(unpacker.decompress(heap[start : start + count], tile_bytes + 1))
-        except zlib.error as error:
-            raise _lie(blocks, hdu, f"a tile is no gzip stream ({error})") from None
-        if size > tile_bytes:
-            raise _lie(blocks, hdu, f"a tile unpacks to more than its {tile_bytes} bytes")

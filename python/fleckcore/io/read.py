@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from fleckcore.errors import InputFileError, MetadataError
 from fleckcore.frame import Frame, FrameMeta
 from fleckcore.instruments import Chip, Profile, load_profile, recognise
-from fleckcore.io.blocks import Blocks, Hdu, open_blocks, verify_hdu
+from fleckcore.io.blocks import Blocks, Hdu, open_blocks
 from fleckcore.io.cards import Header, clean_text, first_number, first_text, safe_name
 from fleckcore.io.metadata import describe_exposure, describe_noise, describe_unit
+from fleckcore.io.placing import Place, at, place_image
 from fleckcore.io.planes import holds_image, is_null, read_plane
+from fleckcore.io.sums import verify_hdu
 
 __all__ = ["is_verified", "read", "require_alike"]
 
@@ -74,9 +76,9 @@ def read(
     extension : str or int, optional
         The extension of the data, ``"SCI,2"``, ``"SCI"`` or its 0-based position.
     pixel_size_um : float, optional
-        Pixel pitch, where neither profile nor header know it better.
+        Pixel pitch; wins over profile and header.
     readout : {"-y", "+y", "-x", "+x"}, optional
-        The edge that charge moves to in parallel transfer.
+        The edge that charge moves to in parallel transfer; wins over the profile.
     max_pixels : int, optional
         Largest image that a header may claim.
 
@@ -142,11 +144,8 @@ def _imsets(file: _File, extension: str | int | None) -> list[_Imset]:
         chosen = [_find_extension(file, extension)]
     else:
         chosen = [hdu for (name, _), hdu in named.items() if name == names.data]
-        if not chosen and not file.profile.chips:
-            planes = (names.error, names.quality)
-            chosen = [h for h in file.blocks.hdus if holds_image(h) and h.name not in planes]
-            if not chosen and (file.primary.axes or len(file.blocks.hdus) == 1):
-                chosen = [file.primary]  # says what is wrong with it
+        if not file.profile.chips or names.data == "PRIMARY":
+            chosen = _any_images(file, chosen)
     if not chosen:
         raise _nothing_found(file, names.data if file.profile.chips else "a 2-D image")
     imsets = []
@@ -156,6 +155,19 @@ def _imsets(file: _File, extension: str | int | None) -> list[_Imset]:
         quality = named.get((names.quality, hdu.version)) if own else None
         imsets.append(_Imset(hdu, error, quality, _chip_of(file, hdu)))
     return imsets
+
+
+def _any_images(file: _File, chosen: list[Hdu]) -> list[Hdu]:
+    """Where the name does not matter (a packed primary image moves to an extension)."""
+    if any(holds_image(hdu) for hdu in chosen):
+        return chosen
+    others = (file.profile.planes.error, file.profile.planes.quality)
+    images = [
+        h for h in file.blocks.hdus if holds_image(h) and (not h.name or h.name not in others)
+    ]
+    if images or (len(file.blocks.hdus) > 1 and not file.primary.axes):
+        return images
+    return [file.primary]  # reading it says what is wrong with it
 
 
 def _find_extension(file: _File, extension: str | int) -> Hdu:
@@ -182,6 +194,8 @@ def _chip_of(file: _File, hdu: Hdu) -> int | None:
     profile = file.profile
     number = first_number(hdu.header, profile.keywords.chip)
     if number is not None and number.is_integer():
+        if profile.chips:
+            _require_chip(file, hdu, int(number))
         return int(number)
     if len(profile.chips) == 1:
         return profile.chips[0].id
@@ -191,6 +205,19 @@ def _chip_of(file: _File, hdu: Hdu) -> int | None:
             "I14", f"no {wanted}, and {profile.name} has {len(profile.chips)} chips.", hdu
         )
     return None
+
+
+def _require_chip(file: _File, hdu: Hdu, number: int) -> None:
+    try:
+        file.profile.chip(number)
+    except MetadataError as error:
+        raise MetadataError(
+            error.message,
+            code=error.code,
+            path=file.blocks.path,
+            extension=hdu.label,
+            advice=error.advice,
+        ) from None
 
 
 def _select(file: _File, imsets: list[_Imset], chip: int | None) -> list[_Imset]:
@@ -215,11 +242,13 @@ def _read_imset(file: _File, imset: _Imset) -> Frame:
     names = file.profile.planes
     error = _companion(file, imset.error, names.error, data, notes)
     quality = _companion(file, imset.quality, names.quality, data, notes)
+    if quality is not None:
+        quality = _as_bits(file, imset, quality)
     if error is not None and imset.error is not None and is_null(imset.error) and not error[0, 0]:
         error = None
     chips = file.profile.chips
     chip = file.profile.chip(imset.chip) if chips and imset.chip is not None else None
-    place = _place(file, imset.data, data.shape, chip)
+    place = place_image(file.blocks.path, imset.data, data.shape, chip)
     meta = _describe(file, imset, chip, place, notes)
     return Frame(
         place.cut(data),
@@ -245,74 +274,15 @@ def _companion(
     return plane
 
 
-@dataclass(frozen=True)
-class _Place:
-    """Which parts of an image are on the trimmed chip, and where the first pixel lies there."""
-
-    rows: tuple[tuple[int, int], ...]
-    columns: tuple[tuple[int, int], ...]
-    x: int
-    y: int
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """``(rows, cols)`` of what is kept."""
-        rows, cols = (sum(b - a for a, b in spans) for spans in (self.rows, self.columns))
-        return rows, cols
-
-    def cut(self, plane: NDArray[Any]) -> NDArray[Any]:
-        """Keep the parts; a view where they are one rectangle."""
-        for axis, spans in enumerate((self.rows, self.columns)):
-            parts = [plane[_at(axis, slice(*span))] for span in spans]
-            plane = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=axis)
-        return plane
-
-
-def _at(axis: int, span: slice) -> tuple[slice, slice]:
-    return (span, slice(None)) if axis == 0 else (slice(None), span)
-
-
-def _place(file: _File, hdu: Hdu, shape: tuple[int, ...], chip: Chip | None) -> _Place:
-    """Place an image on its chip by LTV and LTM, or refuse it by name (I15)."""
-    rows, cols = shape
-    ltv = _ltv(hdu.header)
-    if chip is None:
-        x, y = (0, 0) if ltv is None else (-ltv[0], -ltv[1])
-        return _Place(((0, rows),), ((0, cols),), x, y)
-    for key in ("LTM1_1", "LTM2_2", "BINAXIS1", "BINAXIS2"):
-        if hdu.header.get(key, 1) != 1:
-            raise file.error("I15", f"a binned frame: {key} is {hdu.header[key]}, wanted 1.", hdu)
-    if shape == chip.raw_shape and ltv in (None, chip.ltv):
-        return _Place(chip.raw_rows, chip.raw_columns, 0, 0)
-    if ltv is None and shape == chip.shape:
-        ltv = (0, 0)
-    if ltv is None:
-        raise file.error(
-            "I15", f"{rows} x {cols} pixels without LTV1 and LTV2 cannot be placed.", hdu
-        )
-    x0, x1 = _overlap(ltv[0], cols, chip.shape[1])
-    y0, y1 = _overlap(ltv[1], rows, chip.shape[0])
-    if x1 <= x0 or y1 <= y0:
-        raise file.error(
-            "I15", f"LTV1 {ltv[0]}, LTV2 {ltv[1]} lie outside chip {chip.id} of {chip.shape}.", hdu
-        )
-    return _Place(((y0, y1),), ((x0, x1),), x0 - ltv[0], y0 - ltv[1])
-
-
-def _ltv(header: Header) -> tuple[int, int] | None:
-    values = [first_number(header, [key]) for key in ("LTV1", "LTV2")]
-    if None in values:
-        return None
-    return round(values[0] or 0.0), round(values[1] or 0.0)
-
-
-def _overlap(ltv: int, size: int, limit: int) -> tuple[int, int]:
-    """Pixels of an image axis that lie on the chip: trimmed = pixel - ltv."""
-    return max(0, ltv), min(size, limit + ltv)
+def _as_bits(file: _File, imset: _Imset, quality: NDArray[Any]) -> NDArray[Any]:
+    """Widen bytes, which cannot be compared with the bits of a profile; refuse what is no flag."""
+    if quality.dtype.kind not in "iu":
+        raise file.error("I05", f"quality flags of type {quality.dtype}.", imset.quality)
+    return quality.astype(np.int32) if quality.dtype.itemsize == 1 else quality
 
 
 def _with_dark(
-    quality: NDArray[Any] | None, place: _Place, chip: Chip | None, profile: Profile
+    quality: NDArray[Any] | None, place: Place, chip: Chip | None, profile: Profile
 ) -> NDArray[Any] | None:
     """Flag the rows and columns that see no light."""
     if chip is None or not (chip.dark_rows or chip.dark_columns):
@@ -321,12 +291,12 @@ def _with_dark(
     bit = profile.quality["dark"]
     for axis, spans, first in ((0, chip.dark_rows, place.y), (1, chip.dark_columns, place.x)):
         for start, stop in spans:
-            flags[_at(axis, slice(max(0, start - first), max(0, stop - first)))] |= bit
+            flags[at(axis, slice(max(0, start - first), max(0, stop - first)))] |= bit
     return flags
 
 
 def _describe(
-    file: _File, imset: _Imset, chip: Chip | None, place: _Place, notes: Sequence[str]
+    file: _File, imset: _Imset, chip: Chip | None, place: Place, notes: Sequence[str]
 ) -> FrameMeta:
     profile, path = file.profile, file.blocks.path
     header = _exposure_header(imset.data, file.primary)
@@ -355,20 +325,12 @@ def _describe(
         pixel_size_um=profile.pixel_size_um or size,
         readout=noise.readout,
         masked_bits=profile.masked_bits,
-        seams=_shifted(noise.seams, place),
+        seams=place.seams(noise.seams),
         rootname=safe_name(first_text(header, profile.keywords.rootname) or _stem(path)),
         instrument=first_text(header, ["INSTRUME"]),
         detector=first_text(header, ["DETECTOR"]),
         warnings=(*notes, *exposure.warnings, *unit_notes),
     )
-
-
-def _shifted(seams: tuple[tuple[str, int], ...], place: _Place) -> tuple[tuple[str, int], ...]:
-    """Seams in pixels of this frame, those outside left out."""
-    rows, cols = place.shape
-    limits = {"row": (place.y, rows), "col": (place.x, cols)}
-    moved = ((axis, index - limits[axis][0]) for axis, index in seams)
-    return tuple((axis, index) for axis, index in moved if 0 < index < limits[axis][1])
 
 
 def _stem(path: Path) -> str:
