@@ -122,6 +122,8 @@ class Frame:
                 raise ArrayError(
                     f"{name} has shape {plane.shape}, data has {self.data.shape}.", code="A12"
                 )
+            if plane is not None:
+                check_image(plane, name)
         for name in ("data", "error", "quality"):
             object.__setattr__(self, name, _read_only(getattr(self, name)))
 
@@ -171,6 +173,28 @@ def check_image(data: Any, name: str = "data") -> None:
         )
 
 
+def check_exact(
+    data: NDArray[Any],
+    mask: NDArray[np.bool_] | None = None,
+    name: str = "data",
+    *,
+    advice: str = "Subtract an offset first.",
+) -> None:
+    """Raise when a 64-bit integer that counts lies beyond 2**53, where float64 is not exact (A11)."""
+    if data.dtype.kind not in "iu" or data.dtype.itemsize < 8:
+        return
+    used: Any = True if mask is None else ~mask
+    high = int(data.max(where=used, initial=0))
+    low = int(data.min(where=used, initial=0))
+    beyond = high if high > 2**53 else low
+    if abs(beyond) > 2**53:
+        raise ArrayError(
+            f"{name} holds {beyond}, beyond 2**53, where float64 is not exact.",
+            code="A11",
+            advice=advice,
+        )
+
+
 def as_frame(source: Any, *, mask: Any = None, error: Any = None, **meta: Any) -> Frame:
     """Make a `Frame` of an array or of an object that holds one.
 
@@ -193,7 +217,8 @@ def as_frame(source: Any, *, mask: Any = None, error: Any = None, **meta: Any) -
     Raises
     ------
     ArrayError, ArrayTypeError
-        ``A09`` shape or dtype, ``A12`` a mask or error of another shape, ``A19`` a Dask array.
+        ``A09`` shape or dtype, ``A11`` an integer beyond 2**53 that no mask leaves out, ``A12`` a mask or error of
+        another shape, ``A19`` a Dask array.
     """
     frame = source if isinstance(source, Frame) else _frame_of(source)
     if meta:
@@ -203,7 +228,11 @@ def as_frame(source: Any, *, mask: Any = None, error: Any = None, **meta: Any) -
         if plane.ndim == 0:
             plane = np.broadcast_to(plane, frame.shape)
         frame = frame.replace(error=plane)
-    return frame if mask is None else _with_mask(frame, np.asarray(mask))
+    if mask is not None:
+        frame = _with_mask(frame, np.asarray(mask))
+    if frame.data.dtype.kind in "iu" and frame.data.dtype.itemsize == 8:
+        check_exact(frame.data, frame.mask)
+    return frame
 
 
 MASK_BIT = 1 << 30

@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from fleckcore import _core
 from fleckcore.errors import ArrayError
+from fleckcore.frame import check_exact
 from fleckcore.kernels._arguments import check_image, check_mask, check_threads
 
 MEDIAN_MODES = ("reflect", "constant", "nearest", "mirror", "wrap", "shrink")
 """Border modes of `median_filter`."""
 MAX_MEDIAN_WINDOW = 4095
+INEXACT = "Subtract an offset first, or filter without mask and with another mode."
 
 
 def median_filter(
@@ -90,7 +92,8 @@ def median_filter(
     if dtype.char == "e":
         dtype = np.dtype(np.float32)
     elif dtype.kind in "biu" and (plane is not None or mode == "shrink"):
-        _check_exact_in_float64(image, plane, outside)
+        check_exact(image, plane, advice=INEXACT)
+        check_exact(outside, name="cval", advice=INEXACT)
         dtype = np.dtype(np.float32 if dtype.itemsize <= 2 else np.float64)
     result = _out(out, image, plane, dtype)
     view = result.view(np.uint8) if dtype.kind == "b" else result
@@ -137,23 +140,6 @@ def _cval(cval: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
             advice="Convert the data to a dtype that holds it.",
         )
     return outside
-
-
-def _check_exact_in_float64(
-    image: NDArray[Any], mask: NDArray[np.bool_] | None, outside: NDArray[Any]
-) -> None:
-    if image.dtype.itemsize < 8:
-        return
-    used: Any = True if mask is None else ~mask
-    high = max(int(image.max(where=used, initial=0)), int(outside))
-    low = min(int(image.min(where=used, initial=0)), int(outside))
-    beyond = high if high > 2**53 else low
-    if abs(beyond) > 2**53:
-        raise ArrayError(
-            f"data holds {beyond}, beyond 2**53, where float64 (the result) is not exact.",
-            code="A11",
-            advice="Subtract an offset first, or filter without mask and with another mode.",
-        )
 
 
 def _out(
