@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fleckcore import _core
+from fleckcore.errors import FleckError
 
 
 def build_config() -> dict[str, Any]:
@@ -12,10 +13,13 @@ def build_config() -> dict[str, Any]:
     return {
         "isa": _core.active_isa(),
         "isas": tuple(_core.available_isas()),
-        "threads": _core.default_threads(),
+        "threads": default_threads(),
     }
 
 
 def default_threads() -> int:
     """Threads used when ``threads=None``: ``FLECKCORE_NUM_THREADS``, else affinity and cgroup quota (R12)."""
-    return int(_core.default_threads())
+    try:
+        return int(_core.default_threads())
+    except ValueError as error:
+        raise FleckError(f"{error}.", code="R12", advice="Set it right, or unset it.") from None
