@@ -112,10 +112,11 @@ def normalise(
 
 
 def _as_it_is(frame: Frame) -> Normalised:
-    data = frame.data.astype(np.float32)
-    mask = frame.mask
+    with np.errstate(over="ignore"):
+        data = frame.data.astype(np.float32)
+        error = None if frame.error is None else frame.error.astype(np.float32)
+    mask = frame.mask | ~np.isfinite(data)
     data[mask] = np.nan
-    error = None if frame.error is None else frame.error.astype(np.float32)
     return Normalised(data, error, np.ones(frame.shape, np.float32), mask, "none")
 
 
@@ -129,19 +130,21 @@ def _ratio(
 ) -> Normalised:
     mask = frame.mask
     size = _fitting(window, frame.shape)
-    level = median_filter(frame.data, size, mask=mask, threads=threads).astype(
-        np.float32, copy=False
-    )
+    level = median_filter(frame.data, size, mask=mask, threads=threads)
+    with np.errstate(over="ignore"):
+        level = level.astype(np.float32, copy=False)
     flat = _divide(frame, level, mask, "ratio", unlit_below)
     rows, cols = _fitting(stripe_window, frame.shape)
     transmission = flat.transmission
     for stripe in ((1, cols), (rows, 1)):
         along = median_filter(transmission, stripe, threads=threads)
+        along[~(along > unlit_below)] = np.nan  # a dead row or column
         transmission = transmission / along
         level = level * along
-    mask = flat.mask | ~np.isfinite(transmission)
-    transmission[mask] = np.nan
-    return Normalised(transmission, flat.error, level, mask, "ratio", flat.unlit)
+    searched = np.isfinite(transmission)
+    transmission[~searched] = np.nan
+    unlit = int(np.count_nonzero(~searched & ~mask))
+    return Normalised(transmission, flat.error, level, ~searched, "ratio", unlit)
 
 
 def _divide(
@@ -153,9 +156,9 @@ def _divide(
 ) -> Normalised:
     lit = level[~mask]
     typical = float(np.nanmedian(lit)) if lit.size and np.isfinite(lit).any() else np.nan
-    if not typical > 0:
+    if not 0 < typical < np.inf:
         raise ArrayError(
-            f"LEVEL_TOO_LOW: the typical level of the frame is {typical:g}, wanted more than 0.",
+            f"LEVEL_TOO_LOW: the typical level of the frame is {typical:g}, wanted more than 0 and finite.",
             code="A06",
             advice="Subtract the right bias, or search a difference with normalise='none'.",
         )
