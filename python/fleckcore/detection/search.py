@@ -69,6 +69,23 @@ class Options:
     max_size: int = 64
     edge_zone: int = 16
 
+    def __post_init__(self) -> None:
+        for name in ("window", "stripe_window"):
+            size = getattr(self, name)
+            if not (size >= 1 and size % 2 == 1):
+                raise ArrayError(
+                    f"{name}={size!r}, wanted an odd whole number of pixels.",
+                    code="A13",
+                    advice="An even window has no centre pixel; take one more or one less.",
+                )
+        for name, good, wanted in (
+            ("false_alarms", 0 < self.false_alarms < np.inf, "a finite number above 0"),
+            ("min_depth", 0 <= self.min_depth <= 1, "a fraction from 0 to 1"),
+            ("min_area", self.min_area >= 1, "at least 1 pixel"),
+        ):
+            if not good:
+                raise ArrayError(f"{name}={getattr(self, name)!r}, wanted {wanted}.", code="A09")
+
 
 DEFAULTS = Options()
 
@@ -152,8 +169,8 @@ def find(
     Raises
     ------
     ArrayError, ArrayTypeError
-        ``A06`` the level is not positive, ``A09`` shape or dtype, ``A12`` planes of different shapes, ``A13`` an
-        even window.
+        ``A06`` the level is not positive, ``A09`` shape, dtype or an option out of range, ``A11`` an integer beyond
+        2**53, ``A12`` planes of different shapes, ``A13`` an even window.
     MetadataError
         ``M07`` an option that does not exist or lacks its counterpart.
     """
@@ -236,20 +253,34 @@ def search(
 def _without_bias(frame: Frame, bias: Any) -> Frame:
     if bias is None:
         return frame
-    level = as_frame(bias).data if np.ndim(getattr(bias, "data", bias)) else np.float64(bias)
+    level = _bias_level(bias) if _is_number(bias) else as_frame(bias).data
     if np.ndim(level) and np.shape(level) != frame.shape:
         raise ArrayError(
             f"bias has shape {np.shape(level)}, the frame has {frame.shape}.", code="A12"
         )
-    return frame.replace(data=np.subtract(frame.data, level, dtype=np.float32, casting="unsafe"))
+    dtype = np.result_type(frame.data.dtype, np.float32)
+    with np.errstate(invalid="ignore", over="ignore"):  # infinite pixels of both
+        light = np.subtract(frame.data, level, dtype=dtype, casting="unsafe")
+    return frame.replace(data=light)
+
+
+def _is_number(bias: Any) -> bool:
+    return np.ndim(getattr(bias, "data", bias)) == 0
+
+
+def _bias_level(bias: Any) -> float:
+    level = float(getattr(bias, "value", bias))  # of a Quantity
+    if not np.isfinite(level):
+        raise ArrayError(f"bias={level}, wanted a finite number.", code="A09")
+    return level
 
 
 def _bias_name(bias: Any) -> str:
     if bias is None:
         return "none subtracted"
-    if isinstance(bias, Frame):
-        return bias.meta.path.name if bias.meta.path else "array"
-    return f"{float(bias):g}" if np.ndim(bias) == 0 else "array"
+    if isinstance(bias, Frame) and bias.meta.path:
+        return bias.meta.path.name
+    return f"{_bias_level(bias):g}" if _is_number(bias) else "array"
 
 
 def _meta(frame: Frame, options: Options) -> dict[str, Any]:
@@ -283,6 +314,7 @@ class _Finder:
     threads: int | None
     features: list[Feature] = field(default_factory=list)
     not_listed: dict[str, int] = field(default_factory=dict)
+    not_listed_pixels: int = 0
     limit: float = float("nan")
 
     def __post_init__(self) -> None:
@@ -311,7 +343,7 @@ class _Finder:
             self._try(candidate)
 
     def status(self) -> str:
-        covered = int((self.labels > 0).sum())
+        covered = np.count_nonzero(self.labels) + self.not_listed_pixels
         if covered > REJECTED_FRACTION * max(1, self.mask.size - int(self.mask.sum())):
             return "FRAME_REJECTED"
         return "OK"
@@ -353,6 +385,7 @@ class _Finder:
         reason = self._reason_against(cut, footprint, scale.sigma)
         if reason:
             self.not_listed[reason] = self.not_listed.get(reason, 0) + 1
+            self.not_listed_pixels += int(footprint.sum())
         else:
             self._list(cut, footprint, candidate.significance, blend)
 
