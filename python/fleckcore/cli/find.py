@@ -17,6 +17,7 @@ from fleckcore.cli.results import can_draw, describe, prepare_folder, to_json, w
 from fleckcore.detection.normalise import METHODS
 from fleckcore.detection.search import DEFAULTS, Options, search
 from fleckcore.errors import FleckError, OutputError
+from fleckcore.kernels import build_config
 
 __all__ = ["command"]
 
@@ -114,11 +115,12 @@ def command(
     gets a catalogue (.ecsv), DS9 regions (.reg), a label mask (_mask.fits) and pictures (.png). Positions in the
     catalogue are 0-based pixel centres of the trimmed frame; DS9 and FITS viewers show them one higher.
     """
+    settings = _settings(options, reference)
     prepare_folder(output)
     run = _Run(
         output=output,
         reading={"profile": profile, "chip": chip},
-        options=Options(**options),
+        options=settings,
         bias=bias,
         reference=reference,
         threads=threads,
@@ -129,6 +131,17 @@ def command(
         for path in paths:
             run.search_file(path)
     return run.finish()
+
+
+def _settings(options: dict[str, Any], reference: Path | None) -> Options:
+    """The options of the search; what cannot be meant is a usage error, before any work."""
+    if options["normalise"] == "difference" and reference is None:
+        raise click.UsageError("--normalise difference needs --reference.")
+    try:
+        build_config()  # reads FLECKCORE_NUM_THREADS and FLECKCORE_ISA
+        return Options(**options)
+    except (FleckError, ValueError) as error:
+        raise click.UsageError(str(error)) from None
 
 
 @dataclass
