@@ -143,7 +143,8 @@ def _make_scale(
     noise = _mesh_noise(smooth, mask, box, threads)
     if error is not None:
         noise = np.fmax(noise, error / np.float32(max(1.0, 2 * np.sqrt(np.pi) * sigma)))
-    significance = smooth / noise
+    with np.errstate(over="ignore"):
+        significance = smooth / noise
     smooth[mask | ~np.isfinite(smooth)] = 0.0
     significance[mask | ~np.isfinite(significance)] = 0.0
     tail = _tail(significance, mask)
