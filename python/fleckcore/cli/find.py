@@ -16,7 +16,7 @@ from fleckcore.cli import EXIT_NOTHING_USABLE, EXIT_SOME_QUARANTINED
 from fleckcore.cli.results import can_draw, describe, prepare_folder, to_json, write_results
 from fleckcore.detection.normalise import METHODS
 from fleckcore.detection.search import DEFAULTS, Options, search
-from fleckcore.errors import FleckError, OutputError
+from fleckcore.errors import FleckError, MissingExtraError, OutputError
 from fleckcore.kernels import build_config
 
 __all__ = ["command"]
@@ -115,6 +115,8 @@ def command(
     gets a catalogue (.ecsv), DS9 regions (.reg), a label mask (_mask.fits) and pictures (.png). Positions in the
     catalogue are 0-based pixel centres of the trimmed frame; DS9 and FITS viewers show them one higher.
     """
+    if pictures and not can_draw():
+        raise click.UsageError(str(MissingExtraError("matplotlib", "report")))
     settings = _settings(options, reference)
     prepare_folder(output)
     run = _Run(
@@ -179,11 +181,11 @@ class _Run:
                     frame, result, self.output, self._unused(stem), pictures=self.pictures
                 )
                 label = f"{name}[{frame.meta.extension}]" if len(frames) > 1 else name
+                self.searched += 1
                 self.records.append(to_json(label, result.catalog, written))
                 if not self.as_json:
                     click.echo("\n".join(describe(label, result.catalog)))
                     click.echo(f"  results: {written['catalog'].with_suffix('')}.*")
-            self.searched += 1
         except OutputError:
             raise
         except FleckError as error:

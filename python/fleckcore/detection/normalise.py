@@ -105,7 +105,10 @@ def normalise(
         raise MetadataError("difference needs a reference frame.", code="M07")
     if reference.shape != frame.shape:
         raise ArrayError(
-            f"reference has shape {reference.shape}, the frame has {frame.shape}.", code="A12"
+            f"reference has shape {reference.shape}, the frame has {frame.shape}.",
+            code="A12",
+            path=frame.meta.path,
+            extension=frame.meta.extension or None,
         )
     before = _ratio(reference, window, stripe_window, unlit_below, threads)
     return _subtract(normalised, before)
@@ -160,6 +163,8 @@ def _divide(
         raise ArrayError(
             f"LEVEL_TOO_LOW: the typical level of the frame is {typical:g}, wanted more than 0 and finite.",
             code="A06",
+            path=frame.meta.path,
+            extension=frame.meta.extension or None,
             advice="Subtract the right bias, or search a difference with normalise='none'.",
         )
     with np.errstate(invalid="ignore"):

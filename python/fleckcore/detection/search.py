@@ -256,7 +256,10 @@ def _without_bias(frame: Frame, bias: Any) -> Frame:
     level = _bias_level(bias) if _is_number(bias) else as_frame(bias).data
     if np.ndim(level) and np.shape(level) != frame.shape:
         raise ArrayError(
-            f"bias has shape {np.shape(level)}, the frame has {frame.shape}.", code="A12"
+            f"bias has shape {np.shape(level)}, the frame has {frame.shape}.",
+            code="A12",
+            path=frame.meta.path,
+            extension=frame.meta.extension or None,
         )
     dtype = np.result_type(frame.data.dtype, np.float32)
     with np.errstate(invalid="ignore", over="ignore"):  # infinite pixels of both
