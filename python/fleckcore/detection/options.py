@@ -1,0 +1,58 @@
+"""How to search: the one home of every default."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fleckcore.detection.normalise import Method
+
+__all__ = ["DEFAULTS", "Options"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How to search. Every default of the search has its home here.
+
+    Attributes
+    ----------
+    normalise : {"ratio", "literal", "difference", "none"}
+        See `fleckcore.detection.normalise.normalise`.
+    window, stripe_window : int
+        Windows of the normalisation in pixels, odd.
+    unlit_below : float
+        Pixels with less than this fraction of the typical light are not searched.
+    bright : bool
+        Search what is brighter than its surroundings instead of what is darker.
+    false_alarms : float
+        Expected number of features in a frame of pure Gaussian noise.
+    sigmas : tuple of float
+        Sizes of the matched smoothing in pixels, the first 0.
+    mesh : int
+        Side of the boxes in which noise is measured, in pixels.
+    min_depth : float
+        Least loss in the deepest pixel of a feature of up to some 3 pixels across. Below it, pixels of another
+        sensitivity cannot be told from dust.
+    min_area : int
+        Least number of footprint pixels.
+    max_size : int
+        Largest extent in pixels, streaks excepted. What is larger is counted, not listed.
+    edge_zone : int
+        Within this distance of the frame's edge, where the level is extrapolated, a feature must be twice as
+        significant.
+    """
+
+    normalise: Method = "ratio"
+    window: int = 63
+    stripe_window: int = 127
+    unlit_below: float = 1 / 3
+    bright: bool = False
+    false_alarms: float = 0.1
+    sigmas: tuple[float, ...] = (0.0, 1.0, 2.0, 4.0, 8.0)
+    mesh: int = 64
+    min_depth: float = 0.05
+    min_area: int = 1
+    max_size: int = 64
+    edge_zone: int = 16
+
+
+DEFAULTS = Options()
