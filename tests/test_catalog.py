@@ -3,8 +3,6 @@ from __future__ import annotations
 import csv
 import json
 import math
-import shutil
-import subprocess
 
 import numpy as np
 import pytest
