@@ -3,10 +3,6 @@ from __future__ import annotations
 import csv
 import json
 import math
-import os
-import shutil
-import subprocess
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +13,6 @@ from features import feature
 from fleckcore.detection.catalog import Catalog
 from fleckcore.detection.feature import COLUMNS, Feature
 from fleckcore.errors import InputFileError, OutputError
-from fleckcore.io.atomic import atomic_write
 from fleckcore.io.catalogs import write_catalog
 
 META = {
@@ -95,13 +90,11 @@ def test_round_trip_keeps_everything(catalog, tmp_path, ending, rows):
     assert math.copysign(1, again["orientation"][-1].value) == -1 if rows == 3 else True
 
 
-@pytest.mark.skipif(shutil.which("fitsverify") is None, reason="fitsverify is not installed")
 @pytest.mark.parametrize("rows", [3, 0])
-def test_fitsverify_finds_nothing(catalog, tmp_path, rows):
+def test_fitsverify_finds_nothing(catalog, tmp_path, rows, fitsverify):
     path = tmp_path / "catalog.fits"
     catalog[:rows].write(path)
-    report = subprocess.run(["fitsverify", path], capture_output=True, text=True, check=False)
-    assert "Verification found 0 warning(s) and 0 error(s)" in report.stdout
+    fitsverify(path)
 
 
 def test_csv_runs_no_formula(tmp_path):
@@ -144,7 +137,7 @@ def test_what_is_no_catalogue_is_named(tmp_path, ending, content):
 def test_an_existing_file_is_kept_unless_told(catalog, tmp_path):
     path = tmp_path / "catalog.fits"
     path.write_text("precious")
-    with pytest.raises(OutputError, match="exists"):
+    with pytest.raises(OutputError, match="already"):
         catalog.write(path)
     assert path.read_text() == "precious"
     catalog.write(path, overwrite=True)
@@ -159,29 +152,3 @@ def test_a_failed_write_leaves_nothing(tmp_path):
         write_catalog(table, path, overwrite=True)
     assert [p.name for p in tmp_path.iterdir()] == ["catalog.fits"]
     assert path.read_text() == "precious"
-
-
-def test_atomic_write_needs_a_folder(tmp_path):
-    with (
-        pytest.raises(OutputError, match=r"\[R08\].*folder") as caught,
-        atomic_write(tmp_path / "missing" / "file"),
-    ):
-        pytest.fail("entered")
-    assert caught.value.code == "R08"
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_atomic_write_needs_permission(tmp_path):
-    tmp_path.chmod(0o500)
-    with pytest.raises(OutputError), atomic_write(tmp_path / "file"):
-        pytest.fail("entered")
-
-
-def test_atomic_write_hides_the_file_until_it_is_whole(tmp_path):
-    path = tmp_path / "file.txt"
-    with atomic_write(path) as temporary:
-        assert (temporary.parent, temporary.suffix) == (tmp_path, ".txt")
-        temporary.write_text("whole")
-        assert not path.exists()
-    assert path.read_text() == "whole"
-    assert list(tmp_path.iterdir()) == [Path(path)]

@@ -324,8 +324,8 @@ def test_a_second_run_replaces_the_first(bench: Bench) -> None:
     path = bench.flat()
     bench.run(path)
     before = (bench.output / "flat.ecsv").read_bytes()
-    assert bench.run("--min-area", 50, path).code == 0
-    assert len(Catalog.read(bench.output / "flat.ecsv")) == 1
+    assert bench.run("--bright", path).code == 0
+    assert len(Catalog.read(bench.output / "flat.ecsv")) == 0
     bench.run(path)
     assert (bench.output / "flat.ecsv").read_bytes() == before
     assert len(bench.written()) == 3

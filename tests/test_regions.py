@@ -71,5 +71,5 @@ def test_text_cannot_break_out(catalog, tmp_path):
 def test_no_features_make_an_empty_file(catalog, tmp_path):
     catalog[:0].write_regions(tmp_path / "empty.reg")
     assert len(Regions.read(tmp_path / "empty.reg", format="ds9")) == 0
-    with pytest.raises(OutputError, match="exists"):
+    with pytest.raises(OutputError, match="already"):
         catalog.write_regions(tmp_path / "empty.reg")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
-import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,21 +16,12 @@ from fleckcore.io import atomic_write, is_verified, read, write_image
 CARDS = (("ROOTNAME", "jabc01xyq", "dataset"), ("EVIL", "a\x1b[31mb\n", "c\x00d"), ("N", 3, ""))
 
 
-@pytest.fixture
-def fitsverify() -> str:
-    tool = shutil.which("fitsverify")
-    if tool is None and os.environ.get("FLECKCORE_NO_FITSVERIFY"):
-        pytest.skip("FLECKCORE_NO_FITSVERIFY is set")
-    assert tool, "fitsverify is not installed: apt-get install fitsverify"
-    return tool
-
-
 @pytest.mark.parametrize(
     "dtype", ["bool", "u1", "i1", "<u2", ">i2", "u4", "<i4", "u8", "i8", "f2", "<f4", ">f8"]
 )
 @pytest.mark.parametrize("extension", [None, "DQ"])
 def test_round_trip_and_fitsverify(
-    tmp_path: Path, fitsverify: str, dtype: str, extension: str | None
+    tmp_path: Path, fitsverify: Callable[[Path], None], dtype: str, extension: str | None
 ) -> None:
     path = tmp_path / "mask.fits"
     data = (np.arange(35) * 3 % 50).reshape(5, 7).astype(dtype)
@@ -42,9 +32,7 @@ def test_round_trip_and_fitsverify(
     assert frame.data.tolist() == data.tolist()
     assert np.array_equal(data, before)
     assert is_verified(path)
-    told = subprocess.run([fitsverify, "-q", path], capture_output=True, text=True, check=False)
-    assert told.stdout.startswith("verification OK"), told.stdout
-    assert told.returncode == 0
+    fitsverify(path)
 
 
 @pytest.mark.parametrize("dtype", ["u2", "u4", "u8", "i1"])

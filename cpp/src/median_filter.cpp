@@ -81,8 +81,15 @@ struct Reader {
   const Mask& mask;
 
   static void put(value_of<E> value, Key& key, std::uint8_t& present) {
-    present = value == value;
-    key = present ? to_key<value_of<E>, Key>(value) : left_out<Key>;
+    key = to_key<value_of<E>, Key>(value);
+    present = 1;
+    if constexpr (std::is_floating_point_v<value_of<E>>) {  // in integers, which the compiler vectorises
+      constexpr auto infinity = std::numeric_limits<value_of<E>>::infinity();
+      const Key low = to_key<value_of<E>, Key>(-infinity), high = to_key<value_of<E>, Key>(infinity);
+      const bool number = static_cast<Key>(key - low) <= static_cast<Key>(high - low);
+      present = number;
+      key = number ? key : left_out<Key>;
+    }
   }
 
   static void read(const std::byte* p, Key& key, std::uint8_t& present) {

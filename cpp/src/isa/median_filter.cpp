@@ -72,6 +72,9 @@ constexpr std::int32_t finished = 1 << 30;   // a rank that no number of pixels 
 template <class Key>
 constexpr Key last_key = static_cast<Key>(~Key(0));
 
+// Loops over bytes and wider integers stand in functions of their own, with __restrict: a byte may alias anything,
+// and would keep the compiler from vectorising.
+
 // --- Counting --------------------------------------------------------------------------------------------------
 
 // Calls row(r, sums) for every output row; sums[x] is the number of ones of tile.present in the window of output
@@ -101,6 +104,14 @@ void box_counts(const MedianTile<Key>& tile, Row row) {
 
 inline std::int32_t middle_rank(std::int32_t count) { return count > 0 ? (count - 1) >> 1 : finished; }
 
+// 1 key of an odd number, 2 of an even one; gives the number of windows that hold anything.
+inline int set_wanted(const std::int32_t* __restrict count, std::uint8_t* __restrict wanted, int n) {
+  int windows = 0;
+  for (int i = 0; i < n; ++i) wanted[i] = static_cast<std::uint8_t>(2 - (count[i] & 1));
+  for (int i = 0; i < n; ++i) windows += count[i] > 0;
+  return windows;
+}
+
 // Sets count, lower, upper and wanted; gives the number of windows that hold anything.
 template <class Key>
 int start(MedianTile<Key>& tile) {
@@ -114,13 +125,14 @@ int start(MedianTile<Key>& tile) {
   } else {
     box_counts(tile, row);
   }
-  int windows = 0;
-  for (int i = 0; i < tile.rows * tile_cols; ++i) {
-    tile.lower[i] = tile.upper[i] = last_key<Key>;
-    tile.wanted[i] = static_cast<std::uint8_t>(2 - (tile.count[i] & 1));
-    windows += tile.count[i] > 0;
-  }
-  return windows;
+  const int outputs = tile.rows * tile_cols;
+  for (int i = 0; i < outputs; ++i) tile.lower[i] = tile.upper[i] = last_key<Key>;
+  return set_wanted(tile.count, tile.wanted, outputs);
+}
+
+template <class Key>
+void mark_below(const Key* __restrict keys, Key low, std::uint8_t* __restrict below, std::ptrdiff_t n) {
+  for (std::ptrdiff_t i = 0; i < n; ++i) below[i] = keys[i] < low;
 }
 
 // Sets each window's rank among the pixels that are not below `low`; false when some median lies below it.
@@ -130,8 +142,7 @@ bool rank_above(MedianTile<Key>& tile, Key low) {
     for (int i = 0; i < tile.rows * tile_cols; ++i) tile.left[i] = middle_rank(tile.count[i]);
     return true;
   }
-  const std::ptrdiff_t n = std::ptrdiff_t(tile.region_rows) * tile.pitch;
-  for (std::ptrdiff_t i = 0; i < n; ++i) tile.present[i] = tile.keys[i] < low;
+  mark_below(tile.keys, low, tile.present, std::ptrdiff_t(tile.region_rows) * tile.pitch);
   std::int32_t any = 0;
   box_counts(tile, [&](int r, const std::int32_t* sums) {
     std::int32_t* left = tile.left + r * tile_cols;
@@ -234,8 +245,7 @@ inline bool found(MedianTile<Key>& tile, int i, Key key, Key next, bool has_next
 // A run of equal keys: counted in every window at once. Gives the number of windows finished.
 template <class Key>
 int take_run(MedianTile<Key>& tile, const Element<Key>* run, int n) {
-  const std::ptrdiff_t size = std::ptrdiff_t(tile.region_rows) * tile.pitch;
-  for (std::ptrdiff_t i = 0; i < size; ++i) tile.present[i] = 0;
+  __builtin_memset(tile.present, 0, std::size_t(tile.region_rows) * tile.pitch);
   for (int i = 0; i < n; ++i)
     tile.present[std::ptrdiff_t(run[i].position >> 16) * tile.pitch + (run[i].position & 0xffff)] = 1;
   const Key key = run[0].key;
@@ -314,14 +324,23 @@ int take_bin(MedianTile<Key>& tile, const Element<Key>* bin, int n) {
   return done;
 }
 
+inline std::int32_t saturated(std::int32_t rank) { return rank < 255 ? rank : 255; }
+
+inline void narrow_ranks(const std::int32_t* __restrict left, std::uint8_t* __restrict bytes, int n) {
+  for (int i = 0; i < n; ++i) bytes[i] = static_cast<std::uint8_t>(saturated(left[i]));
+}
+
+inline void widen_ranks(std::int32_t* __restrict left, const std::uint8_t* __restrict bytes, int n) {
+  for (int i = 0; i < n; ++i) left[i] -= saturated(left[i]) - bytes[i];
+}
+
 // Up to three bins, with ranks in saturated bytes. Gives the number of windows finished.
 template <class Key>
 int take_group(MedianTile<Key>& tile, const Element<Key>* group, int n) {
-  const int outputs = tile.rows * tile_cols;
-  for (int i = 0; i < outputs; ++i) tile.left_byte[i] = static_cast<std::uint8_t>(smaller(tile.left[i], 255));
+  narrow_ranks(tile.left, tile.left_byte, tile.rows * tile_cols);
   int done = 0;
   for (int i = 0; i < n; i += bin_size) done += take_bin(tile, group + i, smaller(bin_size, n - i));
-  for (int i = 0; i < outputs; ++i) tile.left[i] -= smaller(tile.left[i], 255) - tile.left_byte[i];
+  widen_ranks(tile.left, tile.left_byte, tile.rows * tile_cols);
   return done;
 }
 

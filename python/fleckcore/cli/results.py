@@ -70,7 +70,7 @@ def write_results(
         files["thumbnails"] = folder / f"{stem}_thumbnails.png"
         transmission = result.normalised.transmission
         for plot, name in ((plot_features, "picture"), (plot_thumbnails, "thumbnails")):
-            plot(frame, result.catalog, files[name], normalised=transmission)
+            plot(frame, result.catalog, files[name], normalised=transmission, overwrite=True)
     return files
 
 

@@ -101,7 +101,7 @@ def measure(cut: CutOut) -> Measures:
     deep = zone & (loss > APERTURE_LOSS)
     aperture = deep if deep.any() else cut.footprint
     y, x, axes, angle = _moments(cut.footprint, loss)
-    radius, radius_inner = _radii(cut, loss, y, x)
+    radius, radius_inner = _radii(cut, loss, _distance(loss.shape, y, x, axes, angle))
     peak = np.unravel_index(np.argmax(np.where(cut.footprint, loss, -np.inf)), loss.shape)
     n = int(aperture.sum())
     return Measures(
@@ -160,7 +160,23 @@ def _moments(
     return y, x, axes, float(np.degrees(0.5 * np.arctan2(2 * xy, xx - yy)))
 
 
-def _radii(cut: CutOut, loss: NDArray[np.float32], y: float, x: float) -> tuple[float, float]:
+def _distance(
+    shape: tuple[int, ...], y: float, x: float, axes: tuple[float, float], angle: float
+) -> NDArray[np.float64]:
+    """Distance from the centre in the feature's own ellipse, as the radius of the circle of equal area."""
+    dy, dx = np.ogrid[: shape[0], : shape[1]]
+    dy, dx = dy - y, dx - x
+    cos, sin = np.cos(np.radians(angle)), np.sin(np.radians(angle))
+    stretch = np.sqrt(axes[0] / axes[1])
+    distance: NDArray[np.float64] = np.hypot(
+        (dx * cos + dy * sin) / stretch, (dy * cos - dx * sin) * stretch
+    )
+    return distance
+
+
+def _radii(
+    cut: CutOut, loss: NDArray[np.float32], distance: NDArray[np.float64]
+) -> tuple[float, float]:
     """Outer and inner radius from the mean loss in rings of one pixel about the centre.
 
     Outer: where it falls to 5 % of its largest value, or below twice its noise. Inner: where, going inwards, it falls
@@ -168,10 +184,8 @@ def _radii(cut: CutOut, loss: NDArray[np.float32], y: float, x: float) -> tuple[
     """
     size = np.sqrt(cut.footprint.sum() / np.pi)
     n_rings = int(1.6 * size) + 4
-    dy, dx = np.ogrid[: loss.shape[0], : loss.shape[1]]
-    distance = np.hypot(dy - y, dx - x)
     own = cut.free | cut.footprint & cut.usable
-    ring = np.minimum(distance.astype(int), n_rings)[own]
+    ring = np.minimum(np.round(distance).astype(int), n_rings)[own]
     values = loss[own]
     count = np.bincount(ring, minlength=n_rings + 1)[:n_rings]
     total = np.bincount(ring, weights=values, minlength=n_rings + 1)[:n_rings]
@@ -192,8 +206,8 @@ def _outer(
         if not profile[k] >= limit:
             step = profile[k - 1] - profile[k]
             part = (profile[k - 1] - limit) / step if step > 0 else 0.5
-            return float(k - 0.5 + min(max(part, 0.0), 1.0))
-    return float(end)
+            return float(k - 1 + min(max(part, 0.0), 1.0))
+    return float(end - 1)
 
 
 def _inner(
@@ -201,5 +215,5 @@ def _inner(
 ) -> float:
     for k in range(top - 1, -1, -1):
         if profile[k] < 0.5 * peak and peak - profile[k] > 3 * np.hypot(noise[k], noise[top]):
-            return float(k + 1)
+            return float(k + 0.5)
     return 0.0

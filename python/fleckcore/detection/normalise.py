@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -132,22 +133,35 @@ def _ratio(
     frame: Frame, window: int, stripe_window: int, unlit_below: float, threads: int | None
 ) -> Normalised:
     mask = frame.mask
-    size = _fitting(window, frame.shape)
-    level = median_filter(frame.data, size, mask=mask, threads=threads)
-    with np.errstate(over="ignore"):
-        level = level.astype(np.float32, copy=False)
+    level = np.empty(frame.shape, np.float32)
+    for part in _sections(frame):
+        size = _fitting(window, level[part].shape)
+        median = median_filter(frame.data[part], size, mask=mask[part], threads=threads)
+        with np.errstate(over="ignore"):
+            level[part] = median
     flat = _divide(frame, level, mask, "ratio", unlit_below)
-    rows, cols = _fitting(stripe_window, frame.shape)
     transmission = flat.transmission
-    for stripe in ((1, cols), (rows, 1)):
-        along = median_filter(transmission, stripe, threads=threads)
-        along[~(along > unlit_below)] = np.nan  # a dead row or column
-        transmission = transmission / along
-        level = level * along
+    for part in _sections(frame):
+        rows, cols = _fitting(stripe_window, level[part].shape)
+        for stripe in ((1, cols), (rows, 1)):
+            along = median_filter(transmission[part], stripe, threads=threads)
+            along[~(along > unlit_below)] = np.nan  # a dead row or column
+            transmission[part] /= along
+            level[part] *= along
     searched = np.isfinite(transmission)
     transmission[~searched] = np.nan
     unlit = int(np.count_nonzero(~searched & ~mask))
     return Normalised(transmission, flat.error, level, ~searched, "ratio", unlit)
+
+
+def _sections(frame: Frame) -> list[tuple[slice, slice]]:
+    """The parts of the frame between the seams of its amplifiers, each normalised by itself."""
+    ends = {"row": [0, frame.shape[0]], "col": [0, frame.shape[1]]}
+    for axis, index in frame.meta.seams:
+        if 0 < index < ends[axis][-1]:
+            ends[axis].insert(-1, index)
+    rows, cols = ([slice(a, b) for a, b in pairwise(sorted(ends[axis]))] for axis in ("row", "col"))
+    return [(r, c) for r in rows for c in cols]
 
 
 def _divide(
@@ -190,7 +204,7 @@ def _subtract(after: Normalised, before: Normalised) -> Normalised:
     return Normalised(transmission, error, after.level, mask, "difference", after.unlit)
 
 
-def _fitting(size: int, shape: tuple[int, int]) -> tuple[int, int]:
+def _fitting(size: int, shape: tuple[int, ...]) -> tuple[int, int]:
     """The largest odd window, not larger than the frame."""
     rows, cols = (min(size, n if n % 2 else n - 1) for n in shape)
     return max(rows, 1), max(cols, 1)

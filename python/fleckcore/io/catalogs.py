@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 import re
@@ -12,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fleckcore.errors import InputFileError, OutputError
-from fleckcore.io.atomic import atomic_write
+from fleckcore.io.write import atomic_write, write_hdus
 
 if TYPE_CHECKING:
     from astropy.table import QTable, Table
 
-__all__ = ["read_catalog", "write_catalog", "write_regions"]
+__all__ = ["SHAPE_COLOURS", "read_catalog", "write_catalog", "write_regions"]
 
 
 def write_catalog(table: Table, path: str | Path, *, overwrite: bool = False) -> None:
@@ -45,8 +46,7 @@ def write_catalog(table: Table, path: str | Path, *, overwrite: bool = False) ->
         raise OutputError(
             f"the name ends in {path.suffix!r}, wanted {', '.join(writers)}.", code="R08", path=path
         )
-    with atomic_write(path, overwrite=overwrite) as temporary:
-        writers[path.suffix.lower()](table, temporary)
+    writers[path.suffix.lower()](table, path, overwrite)
 
 
 def read_catalog(path: str | Path) -> QTable:
@@ -91,10 +91,17 @@ def _with_units(table: Table) -> QTable:
     return QTable(columns, meta=table.meta)
 
 
-def _write_ecsv(table: Table, path: Path) -> None:
+def _write_text(path: Path, text: str, overwrite: bool) -> None:
+    with atomic_write(path, overwrite=overwrite) as file:
+        file.write(text.encode("utf-8"))
+
+
+def _write_ecsv(table: Table, path: Path, overwrite: bool) -> None:
     from astropy.table import Table
 
-    Table(table, copy=False).write(path, format="ascii.ecsv")
+    text = io.StringIO()
+    Table(table, copy=False).write(text, format="ascii.ecsv")
+    _write_text(path, text.getvalue(), overwrite)
 
 
 def _read_ecsv(path: Path) -> Table:
@@ -103,7 +110,7 @@ def _read_ecsv(path: Path) -> Table:
     return Table.read(path, format="ascii.ecsv")
 
 
-def _write_fits(table: Table, path: Path) -> None:
+def _write_fits(table: Table, path: Path, overwrite: bool) -> None:
     """Write the columns in the first extension, meta as rows of (key, JSON value) in the second."""
     from astropy.io import fits
     from astropy.table import Table
@@ -119,7 +126,7 @@ def _write_fits(table: Table, path: Path) -> None:
     values = [json.dumps(table.meta[key]) for key in keys]
     meta = fits.table_to_hdu(Table({"KEY": np.array(keys, "U"), "VALUE": np.array(values, "U")}))
     meta.name = "META"
-    fits.HDUList([fits.PrimaryHDU(), catalog, meta]).writeto(path, checksum=True)
+    write_hdus(path, fits.HDUList([fits.PrimaryHDU(), catalog, meta]), overwrite=overwrite)
 
 
 def _read_fits(path: Path) -> Table:
@@ -144,13 +151,14 @@ def _values(column: Any) -> np.ndarray[Any, Any]:
     return np.asarray(getattr(column, "value", column))
 
 
-def _write_csv(table: Table, path: Path) -> None:
+def _write_csv(table: Table, path: Path, overwrite: bool) -> None:
     columns = [_values(table[name]).tolist() for name in table.colnames]
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow([_csv_cell(name) for name in table.colnames])
-        for row in zip(*columns, strict=True):
-            writer.writerow([_csv_cell(value) for value in row])
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow([_csv_cell(name) for name in table.colnames])
+    for row in zip(*columns, strict=True):
+        writer.writerow([_csv_cell(value) for value in row])
+    _write_text(path, text.getvalue(), overwrite)
 
 
 def _csv_cell(value: Any) -> Any:
@@ -159,9 +167,10 @@ def _csv_cell(value: Any) -> Any:
     return "" if value != value else value
 
 
-# Colour-blind safe (Okabe & Ito 2008).
-_REGION_COLOURS = {"fleck": "#E69F00", "disc": "#56B4E9", "ring": "#009E73", "streak": "#CC79A7"}
-_UNKNOWN_COLOUR = "#F0E442"
+SHAPE_COLOURS = {"fleck": "#E69F00", "disc": "#56B4E9", "ring": "#009E73", "streak": "#CC79A7"}
+"""Colours that stay apart for the colour-blind (Okabe & Ito 2008); any other shape is yellow."""
+
+_OTHER_COLOUR = "#F0E442"
 
 _REGION_HEADER = """\
 # Region file format: DS9 version 4.1
@@ -193,9 +202,8 @@ def write_regions(table: Table, path: str | Path, *, overwrite: bool = False) ->
     A fleck or streak is an ellipse at two sigma, the outline of a uniform ellipse with those
     moments; a disc is a circle, a ring an annulus. None is drawn smaller than 1.5 pixels.
     """
-    with atomic_write(Path(path), overwrite=overwrite) as temporary:
-        lines = [_region(row) for row in table]
-        temporary.write_text(_REGION_HEADER + "".join(lines), encoding="utf-8")
+    lines = [_region(row) for row in table]
+    _write_text(Path(path), _REGION_HEADER + "".join(lines), overwrite)
 
 
 def _region(row: Any) -> str:
@@ -210,7 +218,7 @@ def _region(row: Any) -> str:
         outline = f"ellipse({place},{_drawn(2 * major)},{_drawn(2 * minor)},{angle:.3f})"
     else:
         outline = f"circle({place},{_drawn(radius)})"
-    colour = _REGION_COLOURS.get(shape, _UNKNOWN_COLOUR)
+    colour = SHAPE_COLOURS.get(shape, _OTHER_COLOUR)
     return f"{outline} # color={colour} text={{{_printable(row['label'])}}}\n"
 
 

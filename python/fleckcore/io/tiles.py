@@ -1,7 +1,8 @@
 """Tile-compressed images, whose claims are checked before a decoder believes them.
 
 Decoders are C code that trusts its input: with a damaged HCOMPRESS stream, or a BYTEPIX of RICE_1
-that is no number, astropy 8.0.2 crashes. What a table and its streams say of their own sizes is compared here first. A
+that is no number, astropy 8.0.2 crashes. What a table and its streams say of their own sizes is
+compared here first. A
 reader that must survive any file still runs in a process of its own.
 """
 

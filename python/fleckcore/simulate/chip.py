@@ -233,7 +233,9 @@ def _occupy(free: NDArray[np.bool_], item: Obstruction, size: int) -> None:
     half_rows = round((item.height + size) / 2) + _FRECKLE_GAP
     half_cols = round((item.width + size) / 2) + _FRECKLE_GAP
     y, x = round(item.y), round(item.x)
-    free[max(0, y - half_rows) : y + half_rows, max(0, x - half_cols) : x + half_cols] = False
+    rows = slice(max(0, y - half_rows), y + half_rows + 1)
+    cols = slice(max(0, x - half_cols), x + half_cols + 1)
+    free[rows, cols] = False
 
 
 def _add_hot_pixels(

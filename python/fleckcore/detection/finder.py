@@ -1,0 +1,302 @@
+"""One search under way: candidates become footprints, footprints become features."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fleckcore.detection.feature import Feature
+from fleckcore.detection.footprint import STREAK_ELONGATION, Footprint, Window, link_streaks
+from fleckcore.detection.measure import CutOut, Measures, grow, measure
+from fleckcore.detection.normalise import Normalised, literal_excess
+from fleckcore.detection.options import Options
+from fleckcore.detection.scales import (
+    Candidate,
+    Scale,
+    candidates,
+    make_scales,
+    significance_limit,
+)
+from fleckcore.frame import Frame
+from fleckcore.kernels import label_components, mesh_statistics
+
+__all__ = ["Finder"]
+
+LITERAL_SIGMA = 5.0
+LITERAL_AREA = 25
+DEBLEND_CONTRAST = 0.1
+CLIP_SIGMA = 2.5
+CLEAR_SIGMA = 8.0
+REJECTED_FRACTION = 0.5
+SURROUNDINGS = 24
+"""Pixels around a footprint that a measurement may use."""
+
+
+class Finder:
+    """A search of one normalised frame.
+
+    Attributes
+    ----------
+    features : list of Feature
+        What was found, sorted by falling significance.
+    labels : ndarray of int32, shape (rows, cols)
+        Their footprints.
+    not_listed : Counter
+        Candidates that are significant but not listed, by reason.
+    not_listed_pixels : int
+        Pixels of their footprints.
+    limit : float
+        Significance that a candidate must pass.
+    """
+
+    def __init__(
+        self, frame: Frame, normalised: Normalised, options: Options, threads: int | None
+    ) -> None:
+        self.frame = frame
+        self.normalised = normalised
+        self.options = options
+        self.threads = threads
+        self.not_listed: Counter[str] = Counter()
+        self.not_listed_pixels = 0
+        self.limit = LITERAL_SIGMA
+        loss = np.float32(1) - normalised.transmission
+        self.loss = -loss if options.bright else loss
+        self.scales, self.mask = make_scales(
+            self.loss,
+            normalised.error,
+            normalised.mask,
+            sigmas=options.sigmas,
+            mesh=options.mesh,
+            threads=threads,
+        )
+        self.loss[self.mask] = 0.0
+        self.claimed = np.zeros(self.loss.shape, dtype=bool)
+        literal = options.normalise == "literal"
+        self.footprints = self._search_literally() if literal else self._search()
+        self.labels = np.zeros(self.loss.shape, np.int32)
+        for label, footprint in enumerate(self.footprints, start=1):
+            self.labels[footprint.ys, footprint.xs] = label
+        self.features = [
+            self._feature(label, footprint)
+            for label, footprint in enumerate(self.footprints, start=1)
+        ]
+
+    @property
+    def status(self) -> str:
+        """``OK``, or ``FRAME_REJECTED`` when footprints, listed or not, cover more than half of what was searched."""
+        covered = np.count_nonzero(self.labels) + self.not_listed_pixels
+        searched = self.mask.size - int(np.count_nonzero(self.mask))
+        return "FRAME_REJECTED" if covered > REJECTED_FRACTION * max(1, searched) else "OK"
+
+    def _search(self) -> list[Footprint]:
+        searched = self.mask.size - int(np.count_nonzero(self.mask))
+        sigmas = self.options.sigmas
+        self.limit = significance_limit(searched, sigmas, self.options.false_alarms)
+        found = [self._footprint_of(c) for c in candidates(self.scales, self.limit)]
+        return link_streaks([footprint for footprint in found if footprint is not None])
+
+    def _search_literally(self) -> list[Footprint]:
+        """The published recipe: 5 sigma of the filtered image, at least 25 connected pixels."""
+        excess = literal_excess(self.normalised, self.threads)
+        mesh = mesh_statistics(excess, self.options.mesh, threads=self.threads)
+        mesh = mesh.filled().median_filtered()
+        excess -= mesh.interpolate("level", threads=self.threads)
+        noise = float(np.nanmedian(mesh.noise))
+        objects = label_components(
+            excess,
+            LITERAL_SIGMA * noise,
+            mask=self.mask,
+            min_area=LITERAL_AREA,
+            threads=self.threads,
+        )
+        assert objects.labels is not None
+        found = []
+        for i, (y0, y1, x0, x1) in enumerate(objects.bbox.tolist()):
+            cut = slice(y0, y1 + 1), slice(x0, x1 + 1)
+            pixels = objects.labels[cut] == i + 1
+            found.append(Footprint.of(cut, pixels, float(objects.peak[i]) / noise, blend=False))
+        return sorted(found, key=lambda f: (-f.significance, f.bbox))
+
+    def _footprint_of(self, candidate: Candidate) -> Footprint | None:
+        """Draw a candidate's footprint and claim its surroundings; None for what is not listed."""
+        y, x = candidate.y, candidate.x
+        if self.claimed[y, x] or not self._stands_out(candidate):
+            return None
+        sigma = self.scales[candidate.scale].sigma
+        margin = int(12 + 6 * sigma)
+        while True:
+            cut = self._window(y, x, margin)
+            pixels, blend = self._draw(cut, candidate)
+            if not self._cut_off(cut, pixels):
+                break
+            margin *= 2
+        if not pixels.any():
+            return None
+        self.claimed[cut] |= grow(pixels, int(2 + sigma))
+        footprint = Footprint.of(cut, pixels, candidate.significance, blend)
+        reason = self._reason_against(footprint, sigma)
+        if reason:
+            self.not_listed[reason] += 1
+            self.not_listed_pixels += len(footprint.ys)
+            return None
+        return footprint
+
+    def _stands_out(self, candidate: Candidate) -> bool:
+        """Whether it is significant near the edge, and without the light that listed features take."""
+        rows, cols = self.loss.shape
+        y, x = candidate.y, candidate.x
+        at_edge = min(y, x, rows - 1 - y, cols - 1 - x) < self.options.edge_zone
+        limit = 2 * self.limit if at_edge else self.limit
+        if candidate.significance < limit:
+            return False
+        sigma = self.scales[candidate.scale].sigma
+        cut = self._window(y, x, int(np.ceil(3.5 * sigma)) + 1)
+        taken = self.claimed[cut]
+        if not sigma or not taken.any():
+            return True
+        dy, dx = np.ogrid[cut[0].start - y : cut[0].stop - y, cut[1].start - x : cut[1].stop - x]
+        weighted = np.exp(-0.5 * (dy**2 + dx**2) / sigma**2) * self.loss[cut]
+        total, rest = float(weighted.sum()), float(weighted[~taken].sum())
+        return total > 0 and candidate.significance * rest / total >= limit
+
+    def _fine(self, candidate: Candidate) -> Scale:
+        """The scale on which a footprint is drawn: the finest, from 1 pixel, on which the peak stands clear.
+
+        At most half of the detection's own, so that near neighbours are kept apart.
+        """
+        y, x, sigma = candidate.y, candidate.x, self.scales[candidate.scale].sigma
+        usable = [s for s in self.scales if 1 <= s.sigma <= max(1.0, sigma / 2)]
+        around = self._window(y, x, int(sigma) + 1)
+        for scale in usable:
+            if scale.smooth[around].max() >= CLEAR_SIGMA * scale.noise[y, x]:
+                return scale
+        return usable[-1]
+
+    def _window(self, y: int, x: int, margin: int) -> Window:
+        rows, cols = self.loss.shape
+        return (
+            slice(max(0, y - margin), min(rows, y + 1 + margin)),
+            slice(max(0, x - margin), min(cols, x + 1 + margin)),
+        )
+
+    def _cut_off(self, cut: Window, footprint: NDArray[np.bool_]) -> bool:
+        """Whether the footprint goes on beyond the window, which does not end at the frame's edge."""
+        rows, cols = self.loss.shape
+        return bool(
+            (cut[0].start > 0 and footprint[0].any())
+            or (cut[0].stop < rows and footprint[-1].any())
+            or (cut[1].start > 0 and footprint[:, 0].any())
+            or (cut[1].stop < cols and footprint[:, -1].any())
+        )
+
+    def _draw(self, cut: Window, candidate: Candidate) -> tuple[NDArray[np.bool_], bool]:
+        """Pixels around a candidate that lose light, and whether others stand beside.
+
+        Down to 1 % or a quarter of the peak, whichever is less, but not into the noise, nor below a tenth of the
+        peak; split where another peak stands.
+        """
+        sigma = self.scales[candidate.scale].sigma
+        fine = self._fine(candidate)
+        smooth = fine.smooth[cut]
+        taken = self.claimed[cut] | self.mask[cut]
+        row, col = candidate.y - cut[0].start, candidate.x - cut[1].start
+        reach = int(sigma) + 1
+        top, left = max(0, row - reach), max(0, col - reach)
+        near = np.s_[top : row + reach + 1, left : col + reach + 1]
+        values = np.where(taken[near], -np.inf, smooth[near])
+        seed = np.unravel_index(np.argmax(values), values.shape)
+        peak = float(values[seed])
+        noise = float(fine.noise[candidate.y, candidate.x])
+        least = max(CLIP_SIGMA * noise, min(0.01, 0.25 * peak), 0.1 * peak)
+        if not peak > least:
+            return np.zeros(smooth.shape, dtype=bool), False
+        parts = label_components(smooth, least, mask=taken, deblend=DEBLEND_CONTRAST, threads=1)
+        assert parts.labels is not None
+        pixels = parts.labels == parts.labels[int(seed[0]) + top, int(seed[1]) + left]
+        others = ((parts.labels > 0) | self.claimed[cut]) & ~pixels
+        return pixels, bool((grow(pixels, 1) & others).any())
+
+    def _reason_against(self, footprint: Footprint, sigma: float) -> str:
+        """Why a candidate is counted but not listed; empty for a feature."""
+        options = self.options
+        if len(footprint.ys) < options.min_area:
+            return "small"
+        deepest = self.loss[footprint.ys, footprint.xs].max()
+        if sigma <= 1 and deepest < options.min_depth:
+            return "shallow"
+        if footprint.elongation >= STREAK_ELONGATION:
+            return ""
+        if footprint.extent > options.max_size:
+            return "large"
+        if footprint.extent > options.edge_zone and footprint.at_edge(self.loss.shape):
+            return "edge"
+        return ""
+
+    def _feature(self, label: int, footprint: Footprint) -> Feature:
+        cut = footprint.window(self.loss.shape, SURROUNDINGS)
+        pixels = footprint.within(cut) & ~self.mask[cut]
+        if not pixels.any():
+            pixels = footprint.within(cut)
+        usable = ~self.mask[cut]
+        measures = measure(
+            CutOut(
+                y0=cut[0].start,
+                x0=cut[1].start,
+                loss=self.loss[cut],
+                noise=self._pixel_noise(cut),
+                level=self.normalised.level[cut],
+                usable=usable,
+                free=usable & np.isin(self.labels[cut], (0, label)),
+                footprint=pixels,
+            )
+        )
+        sign = -1.0 if self.options.bright else 1.0
+        about = self.frame.meta
+        pixel_mm2 = np.nan if about.pixel_size_um is None else (about.pixel_size_um * 1e-3) ** 2
+        ymin, ymax, xmin, xmax = footprint.bbox
+        return Feature(
+            label=label,
+            chip=-1 if about.chip is None else about.chip,
+            x_centroid=measures.x_centroid,
+            y_centroid=measures.y_centroid,
+            x_peak=measures.x_peak,
+            y_peak=measures.y_peak,
+            radius=measures.radius,
+            radius_inner=measures.radius_inner,
+            area=measures.area,
+            area_50=measures.area_50,
+            area_detected=len(footprint.ys),
+            area_mm2=measures.area * pixel_mm2,
+            bbox_xmin=xmin,
+            bbox_xmax=xmax,
+            bbox_ymin=ymin,
+            bbox_ymax=ymax,
+            semimajor_axis=measures.semimajor_axis,
+            semiminor_axis=measures.semiminor_axis,
+            orientation=measures.orientation,
+            transmission_mean=1 - sign * measures.loss_mean,
+            transmission_mean_err=measures.loss_mean_err,
+            transmission_min=1 - sign * measures.loss_max,
+            transmission_min_err=measures.loss_max_err,
+            lost_flux=sign * measures.lost_flux,
+            lost_flux_err=measures.lost_flux_err,
+            snr=footprint.significance,
+            shape="streak" if footprint.is_streak else _shape(measures),
+            polarity="bright" if self.options.bright else "shadow",
+            edge=footprint.at_edge(self.loss.shape),
+            blend=footprint.blend,
+        )
+
+    def _pixel_noise(self, cut: Window) -> NDArray[np.float32]:
+        if self.normalised.error is not None:
+            return self.normalised.error[cut]
+        return self.scales[0].noise[cut]
+
+
+def _shape(measures: Measures) -> str:
+    """Name a shape that is not a streak: ring, disc (from 8 pixels radius) or fleck."""
+    if measures.radius_inner > 0 and measures.radius >= 5:
+        return "ring"
+    return "disc" if measures.radius >= 8 else "fleck"

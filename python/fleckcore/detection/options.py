@@ -1,0 +1,82 @@
+"""How to search: the one home of every default."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from fleckcore.detection.normalise import Method
+from fleckcore.errors import ArrayError
+
+__all__ = ["DEFAULTS", "Options"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How to search. Every default of the search has its home here.
+
+    Attributes
+    ----------
+    normalise : {"ratio", "literal", "difference", "none"}
+        See `fleckcore.detection.normalise.normalise`.
+    window, stripe_window : int
+        Windows of the normalisation in pixels, odd.
+    unlit_below : float
+        Pixels with less than this fraction of the typical light are not searched.
+    bright : bool
+        Search what is brighter than its surroundings instead of what is darker.
+    false_alarms : float
+        Expected number of features in a frame of pure Gaussian noise.
+    sigmas : tuple of float
+        Sizes of the matched smoothing in pixels, the first 0.
+    mesh : int
+        Side of the boxes in which noise is measured, in pixels.
+    min_depth : float
+        Least loss in the deepest pixel of a feature of up to some 3 pixels across. Below it, pixels of another
+        sensitivity cannot be told from dust.
+    min_area : int
+        Least number of footprint pixels.
+    max_size : int
+        Largest extent in pixels, streaks excepted. What is larger is counted, not listed.
+    edge_zone : int
+        Within this distance of the frame's edge, where the level is extrapolated, a feature must be twice as
+        significant.
+
+    Raises
+    ------
+    ArrayError
+        ``A13`` for a window that is not odd, ``A09`` for another value out of range.
+    """
+
+    normalise: Method = "ratio"
+    window: int = 63
+    stripe_window: int = 127
+    unlit_below: float = 1 / 3
+    bright: bool = False
+    false_alarms: float = 0.1
+    sigmas: tuple[float, ...] = (0.0, 1.0, 2.0, 4.0, 8.0)
+    mesh: int = 64
+    min_depth: float = 0.05
+    min_area: int = 1
+    max_size: int = 64
+    edge_zone: int = 16
+
+    def __post_init__(self) -> None:
+        for name in ("window", "stripe_window"):
+            size = getattr(self, name)
+            if not (size >= 1 and size % 2 == 1):
+                raise ArrayError(
+                    f"{name}={size!r}, wanted an odd whole number of pixels.",
+                    code="A13",
+                    advice="An even window has no centre pixel; take one more or one less.",
+                )
+        for name, good, wanted in (
+            ("false_alarms", 0 < self.false_alarms < math.inf, "a finite number above 0"),
+            ("min_depth", 0 <= self.min_depth <= 1, "a fraction from 0 to 1"),
+            ("min_area", self.min_area >= 1, "at least 1 pixel"),
+        ):
+            if not good:
+                raise ArrayError(f"{name}={getattr(self, name)!r}, wanted {wanted}.", code="A09")
+
+
+DEFAULTS = Options()

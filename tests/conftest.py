@@ -1,0 +1,24 @@
+"""Fixtures that several test files use."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+
+@pytest.fixture
+def fitsverify():
+    """Debian's fitsverify on a file: asserts that it finds nothing to complain about."""
+    tool = shutil.which("fitsverify")
+    if tool is None:
+        message = "fitsverify is not installed: apt-get install fitsverify"
+        if os.environ.get("FLECKCORE_REQUIRE_TOOLS"):
+            pytest.fail(message)
+        pytest.skip(message)
+
+    def verify(path):
+        run = subprocess.run([tool, path], capture_output=True, text=True, check=False)
+        assert "Verification found 0 warning(s) and 0 error(s)" in run.stdout, run.stdout
+
+    return verify

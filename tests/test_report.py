@@ -1,0 +1,91 @@
+"""Pictures: they exist, and they change with what they show."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from fleckcore import find
+from fleckcore.detection.search import search
+from fleckcore.errors import ArrayError, OutputError
+from fleckcore.frame import as_frame
+
+plots = pytest.importorskip("fleckcore.report", reason="needs the extra 'report'")
+image = pytest.importorskip("matplotlib.image", reason="needs the extra 'report'")
+
+
+@pytest.fixture(scope="module")
+def searched():
+    data = np.random.default_rng(1).normal(1000, 10, (300, 400)).astype(np.float32)
+    data[100:106, 200:207] *= 0.5
+    data[220:224, 60:64] *= 0.8
+    frame = as_frame(data, pixel_size_um=15.0)
+    return frame, search(frame)
+
+
+def drawn(plot, path, frame, catalog, **options):
+    plot(frame, catalog, path, **options)
+    picture = image.imread(path)
+    assert picture.shape[0] > 300
+    assert picture.shape[1] > 300
+    return picture[..., :3]
+
+
+def test_map_circles_the_features(searched, tmp_path):
+    frame, result = searched
+    with_ = drawn(plots.plot_features, tmp_path / "a.png", frame, result.catalog)
+    without = drawn(plots.plot_features, tmp_path / "b.png", frame, result.catalog[:0])
+    orange = np.array([0xE6, 0x9F, 0x00]) / 255
+    near = [np.abs(picture - orange).max(axis=2) < 0.05 for picture in (with_, without)]
+    inside = np.s_[100:-150, 100:-300]  # not the legend, which shows every colour
+    assert near[0][inside].sum() > 100
+    assert near[1][inside].sum() == 0
+
+
+def test_thumbnails_show_the_dark_core(searched, tmp_path):
+    frame, result = searched
+    transmission = result.normalised.transmission
+    picture = drawn(
+        plots.plot_thumbnails, tmp_path / "t.png", frame, result.catalog, normalised=transmission
+    )
+    assert (picture.max(axis=2) < 0.02).sum() > 500  # black pixels of the deeper one
+
+
+def test_older_picture_is_kept_unless_told(searched, tmp_path):
+    frame, result = searched
+    path = tmp_path / "a.png"
+    path.write_text("precious")
+    with pytest.raises(OutputError, match="R08"):
+        plots.plot_features(frame, result.catalog, path)
+    assert path.read_text() == "precious"
+    plots.plot_features(frame, result.catalog, path, overwrite=True)
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_refuses_what_does_not_fit(searched, tmp_path):
+    frame, result = searched
+    with pytest.raises(ArrayError, match="A12"):
+        plots.plot_features(frame, result.catalog, tmp_path / "a.png", normalised=np.ones((2, 2)))
+    with pytest.raises(OutputError, match=r"wanted \.png"):
+        plots.plot_features(frame, result.catalog, tmp_path / "a.jpeg")
+
+
+def test_empty_catalogue_can_be_drawn(tmp_path):
+    data = np.full((64, 80), 7.0)
+    catalog = find(data)
+    drawn(plots.plot_features, tmp_path / "a.png", as_frame(data), catalog)
+    drawn(plots.plot_thumbnails, tmp_path / "b.png", as_frame(data), catalog)
+
+
+def test_needs_no_display_and_no_home(tmp_path):
+    program = (
+        "import numpy as np; from fleckcore import find; from fleckcore.frame import as_frame\n"
+        "from fleckcore.report import plot_features\n"
+        "data = np.full((64, 80), 7.0)\n"
+        f"plot_features(as_frame(data), find(data), r'{tmp_path / 'a.png'}')\n"
+    )
+    bare = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"}
+    run = subprocess.run([sys.executable, "-c", program], env=bare, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert (tmp_path / "a.png").stat().st_size > 1000
