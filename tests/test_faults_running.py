@@ -158,6 +158,14 @@ def test_r16_no_display_and_no_home(flat: Path, tmp_path: Path, home: str | None
     assert finished.stderr == ""
 
 
+def test_r16_pictures_are_drawn_without_display_and_home(flat: Path, tmp_path: Path) -> None:
+    env = {"PATH": os.defpath, "HOME": "/proc", "TMPDIR": str(tmp_path)}
+    finished = run("find", "--pictures", "-o", tmp_path / "out", flat, env=env)
+    assert finished.returncode == 0, finished.stderr
+    for name in ("flat.png", "flat_thumbnails.png"):
+        assert (tmp_path / "out" / name).read_bytes().startswith(b"\x89PNG")
+
+
 def test_r16_a_language_without_utf8(flat: Path, tmp_path: Path) -> None:
     env = {"PATH": os.defpath, "LC_ALL": "C"}
     assert run("find", "--no-pictures", "-o", tmp_path / "out", flat, env=env).returncode == 0
