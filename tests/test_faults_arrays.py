@@ -237,6 +237,12 @@ def test_a09_error_plane_of_another_type(dtype: Any) -> None:
     assert code_of(error) == "A09"
 
 
+def test_a09_quality_of_floats() -> None:
+    with pytest.raises(ArrayTypeError, match="quality has dtype float64") as error:
+        Frame(dusty_flat((20, 30)), quality=np.zeros((20, 30)))
+    assert code_of(error) == "A09"
+
+
 @pytest.mark.parametrize(
     "option",
     [

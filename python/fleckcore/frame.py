@@ -124,6 +124,10 @@ class Frame:
                 )
             if plane is not None:
                 check_image(plane, name)
+        if self.quality is not None and self.quality.dtype.kind == "f":
+            raise ArrayTypeError(
+                f"quality has dtype {self.quality.dtype}, wanted integer bits.", code="A09"
+            )
         for name in ("data", "error", "quality"):
             object.__setattr__(self, name, _read_only(getattr(self, name)))
 
