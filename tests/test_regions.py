@@ -73,3 +73,11 @@ def test_no_features_make_an_empty_file(catalog, tmp_path):
     assert len(Regions.read(tmp_path / "empty.reg", format="ds9")) == 0
     with pytest.raises(OutputError, match="already"):
         catalog.write_regions(tmp_path / "empty.reg")
+
+
+def test_regions_of_a_trimmed_frame_lie_on_the_raw_file(tmp_path, catalog):
+    catalog.meta["file_offset"] = [24, 20]
+    catalog.write_regions(tmp_path / "raw.reg")
+    found = Regions.read(tmp_path / "raw.reg", format="ds9")
+    assert [r.center.x for r in found] == pytest.approx(catalog["x_centroid"].value + 24, abs=1e-3)
+    assert [r.center.y for r in found] == pytest.approx(catalog["y_centroid"].value + 20, abs=1e-3)

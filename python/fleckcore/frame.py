@@ -32,6 +32,8 @@ class FrameMeta:
         CCDCHIP, or the chip that the profile names.
     x_offset, y_offset : int
         0-based position of pixel ``[0, 0]`` on the full trimmed chip.
+    x_file, y_file : int
+        0-based position of pixel ``[0, 0]`` in the image of the file, before trimming.
     unit : str
         ``"electron"``, ``"DN"`` or ``"electron/s"``; ``"DN"`` when unknown.
     kind : str
@@ -67,6 +69,8 @@ class FrameMeta:
     chip: int | None = None
     x_offset: int = 0
     y_offset: int = 0
+    x_file: int = 0
+    y_file: int = 0
     unit: str = "DN"
     kind: str = "unknown"
     filters: tuple[str, ...] = ()

@@ -60,6 +60,8 @@ def write_results(
         [
             ("FLECKCAT", files["catalog"].name, "labels refer to this catalogue"),
             ("CREATOR", result.catalog.meta["program"], "program"),
+            ("LTV1", -frame.meta.x_offset, "this x = x on the trimmed chip + LTV1"),
+            ("LTV2", -frame.meta.y_offset, "this y = y on the trimmed chip + LTV2"),
         ],
         overwrite=True,
     )

@@ -226,6 +226,7 @@ def _meta(frame: Frame, options: Options) -> dict[str, Any]:
         "unit": about.unit,
         "shape": list(frame.shape),
         "offset": [about.x_offset, about.y_offset],
+        "file_offset": [about.x_file, about.y_file],
         "origin": "0-based pixel centres, x = column, y = row of the trimmed frame",
         "parameters": asdict(options),
         "warnings": list(about.warnings),

@@ -174,7 +174,7 @@ _OTHER_COLOUR = "#F0E442"
 
 _REGION_HEADER = """\
 # Region file format: DS9 version 4.1
-# Made by fleckcore. Image coordinates, 1-based as in DS9: x = x_centroid + 1, y = y_centroid + 1.
+# Made by fleckcore. Pixels of the searched file's image, 1-based as in DS9: x_centroid + 1 and any trimmed overscan.
 global width=1 font="helvetica 10 normal roman" select=1 edit=1 move=1 delete=1 source=1
 image
 """
@@ -182,6 +182,8 @@ image
 
 def write_regions(table: Table, path: str | Path, *, overwrite: bool = False) -> None:
     """Write a DS9 region file: an ellipse, circle or annulus around every feature, and its label.
+
+    Positions are those of the image in the file that was searched, overscan included, counted from 1 as DS9 does.
 
     Parameters
     ----------
@@ -202,16 +204,17 @@ def write_regions(table: Table, path: str | Path, *, overwrite: bool = False) ->
     A fleck or streak is an ellipse at two sigma, the outline of a uniform ellipse with those
     moments; a disc is a circle, a ring an annulus. None is drawn smaller than 1.5 pixels.
     """
-    lines = [_region(row) for row in table]
+    x_file, y_file = table.meta.get("file_offset", (0, 0))
+    lines = [_region(row, x_file + 1, y_file + 1) for row in table]
     _write_text(Path(path), _REGION_HEADER + "".join(lines), overwrite)
 
 
-def _region(row: Any) -> str:
+def _region(row: Any, x_first: int, y_first: int) -> str:
     names = ("x_centroid", "y_centroid", "radius", "radius_inner", "semimajor_axis")
     x, y, radius, inner, major = (_number(row[name]) for name in names)
     minor, angle = _number(row["semiminor_axis"]), _number(row["orientation"])
     shape = str(row["shape"])
-    place = f"{x + 1:.4f},{y + 1:.4f}"
+    place = f"{x + x_first:.4f},{y + y_first:.4f}"
     if shape == "ring" and 0 < inner < radius:
         outline = f"annulus({place},{inner:.3f},{radius:.3f})"
     elif shape in ("fleck", "streak") and math.isfinite(major + minor + angle):

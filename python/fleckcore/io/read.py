@@ -314,6 +314,8 @@ def _describe(
         chip=imset.chip,
         x_offset=place.x,
         y_offset=place.y,
+        x_file=place.columns[0][0],
+        y_file=place.rows[0][0],
         unit=unit,
         kind=exposure.kind,
         filters=exposure.filters,
