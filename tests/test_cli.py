@@ -355,3 +355,13 @@ def test_one_unusable_chip_does_not_hide_the_other(bench: Bench) -> None:
     assert run.code == 3
     assert "two.fits[SCI,2]: 3 features" in run.out
     assert "two.fits[SCI,1]: LEVEL_TOO_LOW" in run.err
+
+
+def test_results_never_replace_an_input(bench: Bench) -> None:
+    flat, other = bench.flat("a.fits"), bench.flat("a_mask.fits", seed=2)
+    before = other.read_bytes()
+    run = bench.run_plain("--no-pictures", "-o", bench.folder, flat, other)
+    assert run.code == 0
+    assert other.read_bytes() == before
+    assert (bench.folder / "a_2_mask.fits").exists()
+    assert not (bench.folder / "a.ecsv").exists()

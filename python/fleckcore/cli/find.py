@@ -8,16 +8,26 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from fleckcore.cli import EXIT_NOTHING_USABLE, EXIT_SOME_QUARANTINED
-from fleckcore.cli.results import can_draw, describe, prepare_folder, to_json, write_results
+from fleckcore.cli.results import (
+    can_draw,
+    describe,
+    prepare_folder,
+    result_paths,
+    to_json,
+    write_results,
+)
 from fleckcore.detection.normalise import METHODS
 from fleckcore.detection.search import DEFAULTS, Options, search
 from fleckcore.errors import FleckError, MissingExtraError, OutputError
 from fleckcore.kernels import build_config
+
+if TYPE_CHECKING:
+    from fleckcore.frame import Frame
 
 __all__ = ["command"]
 
@@ -128,7 +138,9 @@ def command(
         threads=threads,
         pictures=can_draw() if pictures is None else pictures,
         as_json=as_json,
+        inputs={path.resolve() for path in files},
     )
+    run.check_companions()
     with _progress(files, shown=not as_json) as paths:
         for path in paths:
             run.search_file(path)
@@ -157,43 +169,53 @@ class _Run:
     pictures: bool
     as_json: bool
     records: list[dict[str, Any]] = field(default_factory=list)
+    inputs: set[Path] = field(default_factory=set)
     stems: set[str] = field(default_factory=set)
+    companions: dict[tuple[Path, int | None], Frame] = field(default_factory=dict)
     searched: int = 0
     quarantined: int = 0
 
+    def check_companions(self) -> None:
+        """Read bias and reference once, so that what is wrong with them is said before any work."""
+        for path in (self._bias_path, self.reference):
+            if path is not None:
+                self._companion(path, self.reading["chip"])
+
     def search_file(self, path: Path) -> None:
-        from fleckcore.io import clean_text, read, safe_name
+        from fleckcore.io import clean_text, read
 
         name = clean_text(str(path))
         try:
             frames = read(path, **self.reading)
             for frame in frames:
-                chip = frame.meta.chip
-                result = search(
-                    frame,
-                    bias=self._bias(chip),
-                    reference=self._frame(self.reference, chip),
-                    options=self.options,
-                    threads=self.threads,
-                )
-                stem = safe_name(_stem(path) + (f"_chip{chip}" if len(frames) > 1 else ""))
-                written = write_results(
-                    frame, result, self.output, self._unused(stem), pictures=self.pictures
-                )
-                label = f"{name}[{frame.meta.extension}]" if len(frames) > 1 else name
-                self.searched += 1
-                self.records.append(to_json(label, result.catalog, written))
-                if not self.as_json:
-                    click.echo("\n".join(describe(label, result.catalog)))
-                    click.echo(f"  results: {written['catalog'].with_suffix('')}.*")
+                self._search_frame(name, frame, alone=len(frames) == 1)
         except OutputError:
             raise
         except FleckError as error:
             self.quarantined += 1
-            self.records.append(
-                {"input": name, "code": error.code, "error": clean_text(str(error))}
-            )
-            click.echo(f"not used: {clean_text(str(error))}", err=True)
+            message = clean_text(str(error))
+            self.records.append({"input": name, "code": error.code, "error": message})
+            click.echo(f"not used: {message}", err=True)
+
+    def _search_frame(self, name: str, frame: Frame, *, alone: bool) -> None:
+        from fleckcore.io import safe_name
+
+        chip = frame.meta.chip
+        result = search(
+            frame,
+            bias=self._bias(chip),
+            reference=self._companion(self.reference, chip),
+            options=self.options,
+            threads=self.threads,
+        )
+        stem = self._unused(safe_name(_stem(Path(name)) + ("" if alone else f"_chip{chip}")))
+        written = write_results(frame, result, self.output, stem, pictures=self.pictures)
+        label = name if alone else f"{name}[{frame.meta.extension}]"
+        self.searched += 1
+        self.records.append(to_json(label, result.catalog, written))
+        if not self.as_json:
+            click.echo("\n".join(describe(label, result.catalog)))
+            click.echo(f"  results: {written['catalog'].with_suffix('')}.*")
 
     def finish(self) -> int:
         if self.as_json:
@@ -203,27 +225,40 @@ class _Run:
         return EXIT_SOME_QUARANTINED if self.quarantined else 0
 
     def _unused(self, stem: str) -> str:
-        """A name that no other input of this run has taken."""
+        """A name that no other input of this run has taken, and whose files are not inputs themselves."""
         name, number = stem, 2
-        while name in self.stems:
+        while name in self.stems or not self.inputs.isdisjoint(result_paths(self.output, name)):
             name, number = f"{stem}_{number}", number + 1
         self.stems.add(name)
         return name
 
-    def _bias(self, chip: int | None) -> Any:
+    @property
+    def _bias_path(self) -> Path | None:
+        """The bias, when it is a file and not a number."""
         if self.bias is None:
             return None
         try:
-            return float(self.bias)
+            float(self.bias)
         except ValueError:
-            return self._frame(Path(self.bias), chip)
+            return Path(self.bias)
+        return None
 
-    def _frame(self, path: Path | None, chip: int | None) -> Any:
+    def _bias(self, chip: int | None) -> Frame | float | None:
+        path = self._bias_path
+        if path is None and self.bias is not None:
+            return float(self.bias)
+        return self._companion(path, chip)
+
+    def _companion(self, path: Path | None, chip: int | None) -> Frame | None:
+        """A chip of the bias or of the reference, read once."""
         if path is None:
             return None
-        from fleckcore.io import read
+        if (path, chip) not in self.companions:
+            from fleckcore.io import read
 
-        return read(path, **(self.reading | {"chip": chip}))[0]
+            frames = read(path, profile=self.reading["profile"], chip=chip)
+            self.companions[path, chip] = frames[0]
+        return self.companions[path, chip]
 
 
 def _stem(path: Path) -> str:

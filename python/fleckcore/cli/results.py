@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fleckcore.detection.search import SearchResult
     from fleckcore.frame import Frame
 
-__all__ = ["describe", "prepare_folder", "to_json", "write_results"]
+__all__ = ["can_draw", "describe", "prepare_folder", "result_paths", "to_json", "write_results"]
 
 ROWS_SHOWN = 12
 
@@ -35,6 +35,20 @@ def prepare_folder(folder: Path) -> None:
         ) from error
 
 
+ENDINGS = {
+    "catalog": ".ecsv",
+    "regions": ".reg",
+    "mask": "_mask.fits",
+    "picture": ".png",
+    "thumbnails": "_thumbnails.png",
+}
+
+
+def result_paths(folder: Path, stem: str) -> list[Path]:
+    """Every file that results of this name may have, resolved."""
+    return [(folder / f"{stem}{ending}").resolve() for ending in ENDINGS.values()]
+
+
 def write_results(
     frame: Frame, result: SearchResult, folder: Path, stem: str, *, pictures: bool
 ) -> dict[str, Path]:
@@ -47,11 +61,8 @@ def write_results(
     """
     from fleckcore.io import write_image
 
-    files = {
-        "catalog": folder / f"{stem}.ecsv",
-        "regions": folder / f"{stem}.reg",
-        "mask": folder / f"{stem}_mask.fits",
-    }
+    kinds = list(ENDINGS) if pictures else ["catalog", "regions", "mask"]
+    files = {kind: folder / f"{stem}{ENDINGS[kind]}" for kind in kinds}
     result.catalog.write(files["catalog"], overwrite=True)
     result.catalog.write_regions(files["regions"], overwrite=True)
     write_image(
@@ -68,8 +79,6 @@ def write_results(
     if pictures:
         from fleckcore.report import plot_features, plot_thumbnails
 
-        files["picture"] = folder / f"{stem}.png"
-        files["thumbnails"] = folder / f"{stem}_thumbnails.png"
         transmission = result.normalised.transmission
         for plot, name in ((plot_features, "picture"), (plot_thumbnails, "thumbnails")):
             plot(frame, result.catalog, files[name], normalised=transmission, overwrite=True)
