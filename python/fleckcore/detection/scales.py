@@ -140,7 +140,8 @@ def _make_scale(
     threads: int | None,
 ) -> Scale:
     smooth = gaussian_filter(loss, sigma, mask=mask, threads=threads) if sigma else loss.copy()
-    noise = _mesh_noise(smooth, mask, box, threads)
+    coarse = int(box * max(1.0, sigma / 2))  # boxes that hold enough independent values
+    noise = _mesh_noise(smooth, mask, coarse, threads)
     if error is not None:
         noise = np.fmax(noise, error / np.float32(max(1.0, 2 * np.sqrt(np.pi) * sigma)))
     with np.errstate(over="ignore"):
