@@ -2,13 +2,15 @@
 
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from fleckcore import find
 from fleckcore.detection.search import search
-from fleckcore.errors import ArrayError, OutputError
+from fleckcore.errors import ArrayError, MissingExtraError, OutputError
 from fleckcore.frame import as_frame
 
 plots = pytest.importorskip("fleckcore.report", reason="needs the extra 'report'")
@@ -76,6 +78,22 @@ def test_empty_catalogue_can_be_drawn(tmp_path):
     catalog = find(data)
     drawn(plots.plot_features, tmp_path / "a.png", as_frame(data), catalog)
     drawn(plots.plot_thumbnails, tmp_path / "b.png", as_frame(data), catalog)
+
+
+def test_file_name_cannot_break_the_title(searched, tmp_path):
+    frame, result = searched
+    path = Path("$\\frac{ \x1b[2J\n_dark.fits")
+    named = frame.replace(meta=replace(frame.meta, path=path))
+    drawn(plots.plot_features, tmp_path / "a.png", named, result.catalog)
+    drawn(plots.plot_thumbnails, tmp_path / "b.png", named, result.catalog)
+
+
+def test_without_matplotlib_names_the_install_line(searched, tmp_path, monkeypatch):
+    frame, result = searched
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'fleckcore\[report\]'"):
+        plots.plot_features(frame, result.catalog, tmp_path / "a.png")
+    assert not list(tmp_path.iterdir())
 
 
 def test_needs_no_display_and_no_home(tmp_path):

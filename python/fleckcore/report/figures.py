@@ -23,7 +23,12 @@ __all__ = ["plot_features", "plot_thumbnails"]
 
 _DPI = 150
 _MAP_PIXELS = 1800
-_LINE_STYLES: dict[str, Any] = {"fleck": "-", "disc": "--", "ring": ":", "streak": "-."}
+_LINE_STYLES: dict[str, Any] = {
+    "fleck": "-",
+    "disc": (0, (4, 1)),
+    "ring": (0, (1.5, 0.7)),
+    "streak": (0, (4, 1, 1, 1)),
+}
 _MASKED_COLOUR = "#7fb3d5"
 _ENDINGS = (".png", ".pdf", ".svg")
 
@@ -65,7 +70,7 @@ def plot_features(
     Stretched by zscale. Large frames are averaged in blocks; masked pixels are blue. A circle is at
     least 1 % of the frame wide, so that it can be seen; the catalogue has the true sizes.
     """
-    figure = _new_figure(12.0, 1.6 + 10.2 * frame.shape[0] / frame.shape[1])
+    figure = _new_figure(12.0, 1.5 + 9.6 * frame.shape[0] / frame.shape[1])
     axes = figure.add_subplot()
     image = _shown(frame, normalised)
     step = max(1, -(-max(frame.shape) // _MAP_PIXELS))
@@ -239,9 +244,9 @@ def _circle(axes: Axes, feature: Row, *, at_least: float) -> None:
         str(feature["shape"]),
     )
     radius = float(np.fmax(1.5 * _value(feature, "radius"), at_least / 2))
-    halo = [withStroke(linewidth=2.8, foreground="black")]
+    halo = [withStroke(linewidth=3.2, foreground="black")]
     style = {"edgecolor": _colour(shape), "linestyle": _LINE_STYLES.get(shape, "-")}
-    axes.add_patch(Circle((x, y), radius, fill=False, linewidth=1.4, path_effects=halo, **style))
+    axes.add_patch(Circle((x, y), radius, fill=False, linewidth=1.7, path_effects=halo, **style))
     axes.annotate(
         str(feature["label"]),
         (x + 0.8 * radius, y + 0.8 * radius),
@@ -295,20 +300,9 @@ def _cut_out(image: NDArray[np.float32], feature: Row) -> NDArray[np.float32]:
 
 
 def _scale_bar(axes: Axes, width: int, pixel_size_um: float | None) -> None:
-    from matplotlib.patheffects import withStroke
-
     length = max(n for n in (5, 10, 20, 50, 100, 200) if n == 5 or n <= 0.4 * width)
-    text = (
-        f"{length} px" if pixel_size_um is None else f"{length} px = {length * pixel_size_um:g} um"
-    )
     left, base = 0.05 * width, 0.06 * width
     for colour, thickness in (("black", 4.0), ("white", 2.0)):
         axes.plot([left, left + length], [base, base], color=colour, linewidth=thickness)
-    axes.text(
-        left,
-        base + 0.03 * width,
-        text,
-        fontsize=6,
-        color="white",
-        path_effects=[withStroke(linewidth=1.5, foreground="black")],
-    )
+    microns = "" if pixel_size_um is None else f" = {length * pixel_size_um:g} \N{MICRO SIGN}m"
+    axes.set_xlabel(f"bar {length} px{microns}", fontsize=6, labelpad=2, loc="left")
