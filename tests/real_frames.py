@@ -14,6 +14,14 @@ DATA = Path(os.environ.get("FLECKCORE_DATA", ROOT.parent / "shared" / "data"))
 FINDING = DATA.parent / "finding"
 
 
+def file(name):
+    """One file of the real data; skips where it is absent."""
+    path = DATA / name
+    if not path.exists():
+        pytest.skip(f"no {path}: it may not be redistributed; FLECKCORE_DATA names its folder")
+    return path
+
+
 def files(pattern):
     found = sorted(DATA.glob(pattern))
     if not found:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,20 +11,10 @@ import numpy as np
 import pytest
 
 import bad_fits as bad
+import real_frames
 from fleckcore.errors import InputFileError, MetadataError
 from fleckcore.frame import Frame
 from fleckcore.io import read
-
-DATA = Path(
-    os.environ.get("FLECKCORE_DATA", Path(__file__).resolve().parents[2] / "shared" / "data")
-)
-
-
-def real(name: str) -> Path:
-    path = DATA / name
-    if not path.exists():
-        pytest.skip(f"{name} is not redistributed; FLECKCORE_DATA names its folder")
-    return path
 
 
 def one(path: Path, **options: object) -> Frame:
@@ -211,7 +200,7 @@ def test_importing_the_reader_does_not_import_astropy() -> None:
 def test_real_hrc_raw() -> None:
     from astropy.io import fits
 
-    path = real("hst/j8bt05njq_raw.fits.gz")
+    path = real_frames.file("hst/j8bt05njq_raw.fits.gz")
     frame = one(path)
     meta = frame.meta
     with fits.open(path) as parts:
@@ -229,7 +218,7 @@ def test_real_hrc_raw() -> None:
 
 
 def test_real_wfc_headers() -> None:
-    upper, lower = read(real("hst/acs_test.fits.gz"))
+    upper, lower = read(real_frames.file("hst/acs_test.fits.gz"))
     assert (upper.meta.chip, upper.meta.extension) == (1, "SCI,2")
     assert (lower.meta.chip, lower.meta.extension) == (2, "SCI,1")
     for frame in (upper, lower):
@@ -249,13 +238,13 @@ def test_real_wfc_headers() -> None:
 )
 def test_real_files_without_pixels_say_so(name: str, words: str) -> None:
     with pytest.raises(InputFileError, match=words):
-        read(real(f"hst/{name}.fits.gz"))
+        read(real_frames.file(f"hst/{name}.fits.gz"))
 
 
 def test_real_wfc3_cut_outs() -> None:
     from astropy.io import fits
 
-    path = real("hst/sample_ipppssoot_flc.fits.gz")
+    path = real_frames.file("hst/sample_ipppssoot_flc.fits.gz")
     upper, lower = read(path)
     with fits.open(path) as parts:
         for frame, version in ((upper, 2), (lower, 1)):
@@ -269,7 +258,7 @@ def test_real_wfc3_cut_outs() -> None:
 
 
 def test_real_stis_raw_is_generic() -> None:
-    first, second = read(real("hst/o4sp040b0_raw.fits.gz"))
+    first, second = read(real_frames.file("hst/o4sp040b0_raw.fits.gz"))
     assert first.shape == second.shape == (44, 62)
     assert first.data.dtype == np.uint16
     assert first.meta.exposure_s == 30.0
@@ -283,7 +272,7 @@ FLECKS = [(1189, 789, 0.21), (1564, 750, 0.38), (294, 466, 0.44), (1596, 161, 0.
 
 
 def test_real_esis_flat() -> None:
-    frame = one(real("msfc_esis1/ESIS1_04803.fit.gz"))
+    frame = one(real_frames.file("msfc_esis1/ESIS1_04803.fit.gz"))
     meta = frame.meta
     assert frame.shape == (1024, 2052)
     assert (meta.profile, meta.exposure_s, meta.gain_e) == ("esis", 1.999, 2.53)
@@ -305,7 +294,7 @@ def test_real_esis_flat() -> None:
 
 
 def test_real_st7_dialect() -> None:
-    frame = one(real("ccdchar_st7_L/slitview.00000357.FLAT.FIT.gz"))
+    frame = one(real_frames.file("ccdchar_st7_L/slitview.00000357.FLAT.FIT.gz"))
     meta = frame.meta
     assert frame.shape == (495, 657)
     assert frame.data.dtype == np.uint16
@@ -317,33 +306,36 @@ def test_real_st7_dialect() -> None:
 
 
 def test_real_orion_dialect() -> None:
-    frame = one(real("orion_g3/Flats_9_17_21_1F.fit.gz"))
+    frame = one(real_frames.file("orion_g3/Flats_9_17_21_1F.fit.gz"))
     assert frame.shape == (582, 752)
     assert frame.data.dtype == np.dtype(">f4")
     assert (frame.meta.kind, frame.meta.exposure_s) == ("flat", 0.03)
     assert frame.meta.pixel_size_um == pytest.approx(8.6)
-    dark = one(real("orion_g3/Darks_9_17_21_2deg1D20.fit.gz")).meta
+    dark = one(real_frames.file("orion_g3/Darks_9_17_21_2deg1D20.fit.gz")).meta
     assert dark.kind == "unflashed_dark"
     assert dark.mjd == pytest.approx(59474.42626157407)  # '2021-09-17 T10:13:49'
 
 
 def test_real_arcsat() -> None:
-    flat = one(real("arcsat_20190503/domeflat_sdss_g_001.fits.gz"))
+    flat = one(real_frames.file("arcsat_20190503/domeflat_sdss_g_001.fits.gz"))
     assert flat.shape == (1024, 1024)
     assert (flat.meta.kind, flat.meta.filters) == ("flat", ("sdss_g",))
     assert flat.meta.pixel_size_um == 13.0
-    assert one(real("arcsat_20190503/Bias_BIN1_20190503_073730.fits.gz")).meta.kind == "bias"
+    assert (
+        one(real_frames.file("arcsat_20190503/Bias_BIN1_20190503_073730.fits.gz")).meta.kind
+        == "bias"
+    )
 
 
 def test_real_decam_planes() -> None:
-    frame = one(real("decam_bok/c4d_170522_005829_ooi_r_ls9.N2.fits"))
+    frame = one(real_frames.file("decam_bok/c4d_170522_005829_ooi_r_ls9.N2.fits"))
     assert frame.shape == (250, 251)
     assert (frame.meta.chip, frame.meta.x_offset, frame.meta.y_offset) == (33, 1, 1)
     assert frame.meta.exposure_s == 125.0
 
 
 def test_real_tiled_mask_with_stale_sums() -> None:
-    frame = one(real("decam_bok/ksb_staticmask_ood_v1.fits.fz"), chip=1)
+    frame = one(real_frames.file("decam_bok/ksb_staticmask_ood_v1.fits.fz"), chip=1)
     assert frame.shape == (4096, 4032)
     assert 0.001 < np.mean(frame.data != 0) < 0.02
     assert frame.meta.warnings == (
@@ -352,8 +344,8 @@ def test_real_tiled_mask_with_stale_sums() -> None:
 
 
 def test_real_wfc3_bad_pixel_maps() -> None:
-    wide = one(real("wfc3/wfc3ir_badpix_spars200_22.03.31.fits.gz"))
-    narrow = one(real("wfc3/wfc3ir_badpix_spars200_Nov9.fits.gz"))
+    wide = one(real_frames.file("wfc3/wfc3ir_badpix_spars200_22.03.31.fits.gz"))
+    narrow = one(real_frames.file("wfc3/wfc3ir_badpix_spars200_Nov9.fits.gz"))
     assert wide.data.dtype == np.dtype(">i8")
     assert narrow.data.dtype == np.uint8
     assert wide.shape == narrow.shape == (1014, 1014)

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
 
+import real_frames
 import reference
 from fleckcore.errors import ArrayError, ArrayTypeError
 from fleckcore.kernels import build_config, trail_scan
@@ -318,10 +318,7 @@ def test_wrong_data():
 
 def real_frame(name):
     """One quadrant of a frame of the MSFC ESIS camera (CCD230-42, four taps, 2.53 e-/DN)."""
-    beside = Path(__file__).parents[2] / "shared" / "data"
-    path = Path(os.environ.get("FLECKCORE_DATA", beside)) / "msfc_esis1" / name
-    if not path.exists():
-        pytest.skip(f"{path} is absent: set FLECKCORE_DATA to the folder of the real frames")
+    path = real_frames.file(f"msfc_esis1/{name}")
     return fits.getdata(path)[10:510, 60:1065]
 
 

@@ -39,8 +39,14 @@ class Feature:
     y_centroid: Annotated[float, _About("pix", "loss-weighted centre, row")]
     x_peak: Annotated[int, _About("pix", "column of the pixel that loses most")]
     y_peak: Annotated[int, _About("pix", "row of the pixel that loses most")]
-    radius: Annotated[float, _About("pix", "radius, outer radius of a ring")]
-    radius_inner: Annotated[float, _About("pix", "inner radius of a ring")]
+    radius: Annotated[
+        float,
+        _About("pix", "outer radius: the mean loss falls to 5 % of its largest"),
+    ]
+    radius_inner: Annotated[
+        float,
+        _About("pix", "inner radius of a ring, at half of its loss; else 0"),
+    ]
     area: Annotated[int, _About("pix2", "pixels that lose more than 5 %")]
     area_50: Annotated[int, _About("pix2", "pixels that lose more than 50 %")]
     area_detected: Annotated[int, _About("pix2", "pixels of the detection footprint")]
