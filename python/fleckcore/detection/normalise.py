@@ -52,11 +52,11 @@ class Normalised:
 
 def normalise(
     frame: Frame,
-    method: Method = "ratio",
+    method: Method,
     *,
-    window: int = 63,
-    stripe_window: int = 127,
-    unlit_below: float = 1 / 3,
+    window: int,
+    stripe_window: int,
+    unlit_below: float,
     reference: Frame | None = None,
     threads: int | None = None,
 ) -> Normalised:
@@ -139,8 +139,7 @@ def _ratio(
         median = median_filter(frame.data[part], size, mask=mask[part], threads=threads)
         with np.errstate(over="ignore"):
             level[part] = median
-    flat = _divide(frame, level, mask, "ratio", unlit_below)
-    transmission = flat.transmission
+    transmission = _divide(frame, level, mask, "ratio", unlit_below).transmission
     for part in _sections(frame):
         rows, cols = _fitting(stripe_window, level[part].shape)
         for stripe in ((1, cols), (rows, 1)):
@@ -151,7 +150,7 @@ def _ratio(
     searched = np.isfinite(transmission)
     transmission[~searched] = np.nan
     unlit = int(np.count_nonzero(~searched & ~mask))
-    return Normalised(transmission, flat.error, level, ~searched, "ratio", unlit)
+    return Normalised(transmission, _relative_error(frame, level), level, ~searched, "ratio", unlit)
 
 
 def _sections(frame: Frame) -> list[tuple[slice, slice]]:
@@ -186,13 +185,19 @@ def _divide(
     mask = mask | unlit
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         transmission = np.divide(frame.data, level, dtype=np.float32, casting="unsafe")
-        error = (
-            None
-            if frame.error is None
-            else np.divide(frame.error, level, dtype=np.float32, casting="unsafe")
-        )
     transmission[mask] = np.nan
+    error = _relative_error(frame, level)
     return Normalised(transmission, error, level, mask, method, int(unlit.sum()))
+
+
+def _relative_error(frame: Frame, level: NDArray[np.float32]) -> NDArray[np.float32] | None:
+    if frame.error is None:
+        return None
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        error: NDArray[np.float32] = np.divide(
+            frame.error, level, dtype=np.float32, casting="unsafe"
+        )
+    return error
 
 
 def _subtract(after: Normalised, before: Normalised) -> Normalised:
