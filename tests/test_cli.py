@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -111,6 +112,11 @@ def test_text_lists_every_feature(bench: Bench) -> None:
     assert lines[-1] == f"  results: {bench.output / 'flat'}.*"
     places = {tuple(float(word) for word in line.split()[1:3]) for line in lines if " ± " in line}
     assert places == {(fleck.x, fleck.y) for fleck in FLECKS}
+
+
+def test_mask_passes_fitsverify(bench: Bench, fitsverify: Callable[[Path], None]) -> None:
+    bench.run(bench.flat())
+    fitsverify(bench.output / "flat_mask.fits")
 
 
 def test_files_hold_what_was_found(bench: Bench) -> None:

@@ -520,7 +520,12 @@ class _Dask:
 
 @pytest.mark.parametrize(
     ("source", "words"),
-    [(_Dask(), r"\.compute\(\)"), (None, "NoneType"), ("flat.fits", "str"), ({}, "dict")],
+    [
+        (_Dask(), r"\.compute\(\)"),
+        (None, "NoneType"),
+        ("flat.fits", r"fleckcore\.read"),
+        ({}, "dict"),
+    ],
 )
 def test_a19_not_an_array(source: Any, words: str) -> None:
     with pytest.raises(ArrayTypeError, match=words) as error:

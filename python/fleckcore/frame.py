@@ -162,9 +162,7 @@ def check_image(data: Any, name: str = "data") -> None:
         raise ArrayTypeError(
             f"{name} is a {type(data).__name__}, wanted a numpy array.",
             code="A19",
-            advice="For a Dask array, call .compute() first."
-            if type(data).__module__.startswith("dask")
-            else "",
+            advice=_how_to_get_an_array(data),
         )
     if data.ndim != 2:
         raise ArrayError(
@@ -201,6 +199,14 @@ def check_exact(
             code="A11",
             advice=advice,
         )
+
+
+def _how_to_get_an_array(source: Any) -> str:
+    if isinstance(source, (str, Path)):
+        return "To search a file, give fleckcore.read(path)[0]."
+    if type(source).__module__.startswith("dask"):
+        return "For a Dask array, call .compute() first."
+    return ""
 
 
 def as_frame(source: Any, *, mask: Any = None, error: Any = None, **meta: Any) -> Frame:

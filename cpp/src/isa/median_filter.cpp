@@ -192,7 +192,7 @@ struct Sample {
 
   explicit Sample(const MedianTile<Key>& tile) {
     const std::ptrdiff_t n = std::ptrdiff_t(tile.region_rows) * tile.pitch;
-    const std::ptrdiff_t stride = n / sample_size + 1 | 1;  // odd: never in step with the pitch
+    const std::ptrdiff_t stride = (n / sample_size + 1) | 1;  // odd: never in step with the pitch
     Key low = last_key<Key>, high = 0;
     for (std::ptrdiff_t i = 0; i < n; i += stride) {
       const Key key = tile.keys[i];
