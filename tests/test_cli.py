@@ -159,7 +159,7 @@ def test_rejected_frame_says_so(bench: Bench) -> None:
     fits.PrimaryHDU(np.full((80, 90), 0.5, np.float32)).writeto(path)
     run = bench.run("--normalise", "none", path)
     assert run.code == 0
-    assert "more than half of the frame (FRAME_REJECTED)" in run.out
+    assert "more than a fifth of the frame (FRAME_REJECTED)" in run.out
 
 
 def test_every_chip_has_results_of_its_own(bench: Bench) -> None:

@@ -124,7 +124,7 @@ def _summary(catalog: Catalog) -> str:
     if kinds:
         parts[0] += f" ({kinds})"
     if meta["status"] == "FRAME_REJECTED":
-        parts.append("what stands out covers more than half of the frame (FRAME_REJECTED)")
+        parts.append("what stands out covers more than a fifth of the frame (FRAME_REJECTED)")
     not_listed = ", ".join(f"{n} {reason}" for reason, n in meta["not_listed"].items())
     if not_listed:
         parts.append(f"counted but not listed: {not_listed}")

@@ -29,7 +29,7 @@ LITERAL_AREA = 25
 DEBLEND_CONTRAST = 0.1
 CLIP_SIGMA = 2.5
 CLEAR_SIGMA = 8.0
-REJECTED_FRACTION = 0.5
+REJECTED_FRACTION = 0.2
 SURROUNDINGS = 24
 """Pixels around a footprint that a measurement may use."""
 
@@ -85,7 +85,7 @@ class Finder:
 
     @property
     def status(self) -> str:
-        """``OK``, or ``FRAME_REJECTED`` when footprints, listed or not, cover more than half of what was searched."""
+        """``OK``, or ``FRAME_REJECTED`` when footprints, listed or not, cover more than a fifth of the frame."""
         covered = np.count_nonzero(self.labels) + self.not_listed_pixels
         searched = self.mask.size - int(np.count_nonzero(self.mask))
         return "FRAME_REJECTED" if covered > REJECTED_FRACTION * max(1, searched) else "OK"
