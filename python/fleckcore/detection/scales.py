@@ -127,8 +127,7 @@ def _mesh_noise(
 ) -> NDArray[np.float32]:
     mesh = mesh_statistics(image, box, mask=mask, threads=threads)
     noise = mesh.filled().median_filtered().interpolate("noise", threads=threads)
-    noise[~(noise > LEAST_NOISE)] = LEAST_NOISE
-    return noise
+    return np.fmax(noise, np.float32(LEAST_NOISE), out=noise)
 
 
 def _make_scale(
@@ -143,13 +142,18 @@ def _make_scale(
     coarse = int(box * max(1.0, sigma / 2))  # boxes that hold enough independent values
     noise = _mesh_noise(smooth, mask, coarse, threads)
     if error is not None:
-        noise = np.fmax(noise, error / np.float32(max(1.0, 2 * np.sqrt(np.pi) * sigma)))
+        promised = error / np.float32(max(1.0, 2 * np.sqrt(np.pi) * sigma))
+        np.fmax(noise, promised, out=noise)
+    unknown = ~np.isfinite(smooth)
+    unknown |= mask
+    np.copyto(smooth, 0.0, where=unknown)
     with np.errstate(over="ignore"):
-        significance = smooth / noise
-    smooth[mask | ~np.isfinite(smooth)] = 0.0
-    significance[mask | ~np.isfinite(significance)] = 0.0
+        significance = np.divide(smooth, noise)
+    np.isinf(significance, out=unknown)
+    np.copyto(significance, 0.0, where=unknown)
     tail = _tail(significance, mask)
-    significance /= np.float32(tail)
+    if tail > 1:
+        significance *= np.float32(1 / tail)
     return Scale(sigma, smooth, noise, significance, tail)
 
 
