@@ -20,6 +20,18 @@ default_role = "py:obj"
 
 html_theme = "pydata_sphinx_theme"
 html_title = f"fleckcore {version}"
+html_sidebars = {
+    page: []
+    for page in (
+        "getting_started",
+        "searching",
+        "command_line",
+        "instruments",
+        "faults",
+        "kernels",
+        "performance",
+    )
+}
 html_theme_options = {"show_toc_level": 2, "secondary_sidebar_items": ["page-toc"]}
 
 autosummary_generate = True

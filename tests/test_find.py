@@ -9,6 +9,7 @@ from fleckcore import simulate
 from fleckcore.detection.options import Options
 from fleckcore.detection.scales import significance_limit
 from fleckcore.detection.search import search
+from fleckcore.errors import MetadataError
 from fleckcore.frame import as_frame
 
 FLECKS = simulate.FLECKS[2] + simulate.FLECKS[1]
@@ -71,6 +72,11 @@ def test_the_published_recipe_loses_small_flecks(dark):
     assert "tiny" not in names
     freckles = [m for item, m in zip(dark.truth, found, strict=True) if item.kind == "freckle"]
     assert sum(m is not None for m in freckles) <= 0.05 * len(freckles)
+
+
+def test_the_published_recipe_knows_shadows_only():
+    with pytest.raises(MetadataError, match="M07"):
+        fleckcore.find(flat(), normalise="literal", bright=True)
 
 
 @pytest.mark.parametrize("kind", blank_frames.KINDS)

@@ -57,8 +57,8 @@ __all__ = ["command"]
     default=DEFAULTS.normalise,
     show_default=True,
     help="How the undisturbed light is divided out. ratio: over a large-window median, which suits every lit frame. "
-    "literal: the published 15x15 recipe, which loses small flecks. difference: against --reference. none: the "
-    "frame is normalised already.",
+    "literal: the published 15x15 recipe with its own thresholds, which loses small flecks. difference: against "
+    "--reference. none: the frame is normalised already.",
 )
 @click.option(
     "--reference",

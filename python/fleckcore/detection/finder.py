@@ -133,6 +133,7 @@ class Finder:
                 break
             margin *= 2
         if not pixels.any():
+            self.not_listed["faint"] += 1  # nothing stands out on a finer scale
             return None
         self.claimed[cut] |= grow(pixels, int(2 + sigma))
         footprint = Footprint.of(cut, pixels, candidate.significance, blend)

@@ -69,7 +69,8 @@ def normalise(
     method : {"ratio", "literal", "difference", "none"}
         ``ratio``: over the median in a large window, then over running medians along rows and along columns,
         which take out column patterns, amplifier steps and the bias of the window near an edge.
-        ``literal``: over a large-scale mesh only; the published recipe then filters the result itself.
+        ``literal``: over a large-scale mesh only; the published recipe then filters the result itself, and has
+        its own thresholds (5 sigma, 25 pixels).
         ``difference``: the ratio, less the ratio of ``reference`` (a stack from before), plus 1; what both have
         in common is gone.
         ``none``: the frame is already normalised.

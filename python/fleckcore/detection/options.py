@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from fleckcore.detection.normalise import Method
-from fleckcore.errors import ArrayError
+from fleckcore.errors import ArrayError, MetadataError
 
 __all__ = ["DEFAULTS", "Options"]
 
@@ -44,6 +44,8 @@ class Options:
 
     Raises
     ------
+    MetadataError
+        ``M07`` for bright features by the published recipe.
     ArrayError
         ``A13`` for a window that is not odd, ``A09`` for another value out of range.
     """
@@ -62,6 +64,10 @@ class Options:
     edge_zone: int = 16
 
     def __post_init__(self) -> None:
+        if self.bright and self.normalise == "literal":
+            raise MetadataError(
+                "the published recipe knows shadows only, bright=True cannot be meant.", code="M07"
+            )
         for name in ("window", "stripe_window"):
             size = getattr(self, name)
             if not (size >= 1 and size % 2 == 1):
