@@ -67,10 +67,10 @@ def plot_features(
 
     Notes
     -----
-    Stretched by zscale. Large frames are averaged in blocks; masked pixels are blue. A circle is at
-    least 1 % of the frame wide, so that it can be seen; the catalogue has the true sizes.
+    Stretched by zscale. Large frames are averaged in blocks; masked pixels are blue. An outline
+    is at least 1 % of the frame wide, so that it can be seen; the catalogue has the true sizes.
     """
-    figure = _new_figure(12.0, 1.5 + 9.6 * frame.shape[0] / frame.shape[1])
+    figure = _new_figure(12.0, 1.8 + 9.6 * frame.shape[0] / frame.shape[1])
     axes = figure.add_subplot()
     image = _shown(frame, normalised)
     step = max(1, -(-max(frame.shape) // _MAP_PIXELS))
@@ -89,13 +89,13 @@ def plot_features(
     bar = figure.colorbar(picture, ax=axes, pad=0.01, shrink=0.85)
     bar.set_label(frame.meta.unit if normalised is None else "ratio to the smooth level")
     for feature in catalog:
-        _circle(axes, feature, at_least=0.01 * max(frame.shape))
+        _outline(axes, feature, at_least=0.01 * max(frame.shape))
     axes.set_xlim(-0.5, frame.shape[1] - 0.5)
     axes.set_ylim(-0.5, frame.shape[0] - 0.5)
     axes.set_xlabel("x, pixels (0-based: the centre of the first pixel is 0)")
     axes.set_ylabel("y, pixels (0-based)")
     axes.set_title(_title(frame, f"{len(catalog)} found"), parse_math=False)
-    _legend(axes, catalog)
+    _legend(figure, catalog)
     _save(figure, path, overwrite=overwrite)
 
 
@@ -234,22 +234,35 @@ def _colour(shape: str) -> str:
     return SHAPE_COLOURS.get(shape, "#F0E442")
 
 
-def _circle(axes: Axes, feature: Row, *, at_least: float) -> None:
-    from matplotlib.patches import Circle
+def _outline(axes: Axes, feature: Row, *, at_least: float) -> None:
+    """Draw a circle of 1.5 radii, or an ellipse along a streak, with the label beside it."""
+    from matplotlib.patches import Ellipse
     from matplotlib.patheffects import withStroke
 
-    x, y, shape = (
-        _value(feature, "x_centroid"),
-        _value(feature, "y_centroid"),
-        str(feature["shape"]),
+    shape = str(feature["shape"])
+    x, y = _value(feature, "x_centroid"), _value(feature, "y_centroid")
+    width = height = float(np.fmax(3 * _value(feature, "radius"), at_least))
+    angle = 0.0
+    if shape == "streak":  # of even light, a streak is 3.5 sigma long
+        width = float(np.fmax(3.8 * _value(feature, "semimajor_axis"), at_least))
+        height = float(np.fmax(6 * _value(feature, "semiminor_axis"), at_least))
+        angle = _value(feature, "orientation")
+    axes.add_patch(
+        Ellipse(
+            (x, y),
+            width,
+            height,
+            angle=angle,
+            fill=False,
+            linewidth=1.7,
+            edgecolor=_colour(shape),
+            linestyle=_LINE_STYLES.get(shape, "-"),
+            path_effects=[withStroke(linewidth=3.2, foreground="black")],
+        )
     )
-    radius = float(np.fmax(1.5 * _value(feature, "radius"), at_least / 2))
-    halo = [withStroke(linewidth=3.2, foreground="black")]
-    style = {"edgecolor": _colour(shape), "linestyle": _LINE_STYLES.get(shape, "-")}
-    axes.add_patch(Circle((x, y), radius, fill=False, linewidth=1.7, path_effects=halo, **style))
     axes.annotate(
         str(feature["label"]),
-        (x + 0.8 * radius, y + 0.8 * radius),
+        (x + 0.4 * height, y + 0.4 * height),
         fontsize=7,
         color=_colour(shape),
         path_effects=[withStroke(linewidth=1.8, foreground="black")],
@@ -257,7 +270,7 @@ def _circle(axes: Axes, feature: Row, *, at_least: float) -> None:
     )
 
 
-def _legend(axes: Axes, catalog: Table) -> None:
+def _legend(figure: Figure, catalog: Table) -> None:
     from matplotlib.lines import Line2D
 
     shapes = [str(shape) for shape in catalog["shape"]]
@@ -266,9 +279,7 @@ def _legend(axes: Axes, catalog: Table) -> None:
         for shape in SHAPE_COLOURS
     ]
     names = [f"{shape}: {shapes.count(shape)}" for shape in SHAPE_COLOURS]
-    axes.legend(
-        lines, names, loc="upper center", bbox_to_anchor=(0.5, -0.09), ncols=4, frameon=False
-    )
+    figure.legend(lines, names, loc="outside lower center", ncols=4, frameon=False)
 
 
 def _title(frame: Frame, note: str) -> str:
