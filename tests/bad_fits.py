@@ -197,10 +197,10 @@ def i07_bomb() -> bytes:
 def tiles(**changes: object) -> bytes:
     """A gzip-compressed image of two rows, one tile each; ``changes`` make it lie."""
     rows = [zlib.compress(np.arange(8, dtype=">i4").tobytes(), wbits=31)] * 2
-    rows = changes.pop("rows", rows)  # type: ignore[assignment]
+    rows = changes.pop("rows", rows)
     heap = b"".join(rows)
     table = struct.pack(">IIII", len(rows[0]), 0, len(rows[1]), len(rows[0]))
-    table = changes.pop("table", table)  # type: ignore[assignment]
+    table = changes.pop("table", table)
     cards = {
         "XTENSION": "BINTABLE",
         "BITPIX": 8,

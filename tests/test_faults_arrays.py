@@ -276,7 +276,7 @@ def test_a09_tiny_frame_is_searched(shape: tuple[int, int], method: str, bright:
     result = search(
         data / np.float32(LEVEL) if method == "none" else data,
         reference=reference,
-        options=Options(normalise=method, bright=bright),  # type: ignore[arg-type]
+        options=Options(normalise=method, bright=bright),
     )
     assert result.labels.shape == shape
     assert result.labels.max() == len(result.catalog)
@@ -327,7 +327,7 @@ def test_a11_integer_beyond_float64_is_refused(value: int, method: str) -> None:
     assert code_of(error) == "A11"
     for planes in ({"bias": data}, {"reference": data, "normalise": "difference"}):
         with pytest.raises(ArrayError, match=str(value)):
-            find(dusty_flat(), **planes)  # type: ignore[arg-type]
+            find(dusty_flat(), **planes)
 
 
 def test_a11_unsigned_beyond_float64_is_refused() -> None:

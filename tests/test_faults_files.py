@@ -19,7 +19,7 @@ from fleckcore.io import clean_text, is_verified, read, require_alike, safe_name
 
 
 def one(path: Path, **options: object) -> Frame:
-    (frame,) = read(path, **options)  # type: ignore[arg-type]
+    (frame,) = read(path, **options)
     return frame
 
 

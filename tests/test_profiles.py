@@ -71,7 +71,7 @@ def test_an_own_instrument_is_a_file(tmp_path: Path) -> None:
 
 def test_profiles_are_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
-        load_profile("acs_wfc").pixel_size_um = 1.0  # type: ignore[misc]
+        load_profile("acs_wfc").pixel_size_um = 1.0
 
 
 def test_acs_wfc_geometry_and_directions() -> None:

@@ -18,7 +18,7 @@ from fleckcore.io import read
 
 
 def one(path: Path, **options: object) -> Frame:
-    (frame,) = read(path, **options)  # type: ignore[arg-type]
+    (frame,) = read(path, **options)
     return frame
 
 

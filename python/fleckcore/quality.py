@@ -1,4 +1,4 @@
-"""Data quality bits: their names, and sets of them."""
+"""Sets of data quality bits, by name."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from fleckcore.errors import MetadataError
 
-__all__ = ["describe_bits", "join_bits"]
+__all__ = ["join_bits"]
 
 
 def join_bits(names: Iterable[str], table: Mapping[str, int]) -> int:
@@ -19,10 +19,3 @@ def join_bits(names: Iterable[str], table: Mapping[str, int]) -> int:
             )
         bits |= table[name]
     return bits
-
-
-def describe_bits(value: int, table: Mapping[str, int]) -> tuple[str, ...]:
-    """Give the names of the bits set in ``value``, lowest first; unnamed bits as numbers."""
-    names = {bit: name for name, bit in table.items()}
-    found = [bit for bit in (1 << i for i in range(int(value).bit_length())) if value & bit]
-    return tuple(names.get(bit, str(bit)) for bit in found)
