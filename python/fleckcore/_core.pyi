@@ -42,6 +42,9 @@ def label_components(
 def gaussian_filter(
     data: NDArray[Any], sigma: float, mask: NDArray[np.bool_] | None, threads: int
 ) -> NDArray[np.float32]: ...
+def shadow_search(
+    data: NDArray[Any], radius: float, margin: int, mask: NDArray[np.bool_] | None, threads: int
+) -> NDArray[np.float32]: ...
 def find_seeds(
     data: NDArray[Any],
     mask: NDArray[np.bool_] | None,

@@ -1,0 +1,32 @@
+// How much like the shadow of something round, of one radius, the surroundings of every pixel are.
+//
+// A shadow is darker than its surroundings all around. The pixels about a place, at distance d, fall into
+//   core   0.20 R <= d <= 0.45 R   the bright hole of a ring, the middle of a disc
+//   rim    0.55 R <= d <= 0.95 R   in 12 sectors
+//   beside 1.05 R <= d <= 1.20 R   in 12 sectors
+// and the excess of a sector is the mean of its rim, less 0.7 of the mean beside it and 0.3 of the mean of the core.
+// The score is the mean excess of the sectors without the two lowest and the two highest: neither a bright neighbour
+// nor a gap decides. A ring scores its depth, a disc 0.7 of it.
+//
+// Layout   any Image in, of what is lost (a shadow is positive); float32 out of (rows + 2 margin) x (cols + 2 margin),
+//          whose pixel (margin, margin) is the image's (0, 0): centres may lie outside the frame.
+// Masks    masked and not finite pixels, and pixels outside the frame, do not count. A sector counts when 40 % of its
+//          rim and of what is beside it does; the core when 30 % does, else what is beside stands for it. With n
+//          sectors the n / 6 lowest and highest are left out and the score is lowered by sqrt(n / 12), so that its noise
+//          stays about the same; NaN where fewer than 4 count.
+// Size     radius >= 2; bin the image first for large ones, 8 to 16 pixels are enough.
+// Cost     pixels * 3.1 radius^2 additions, no multiplication; two padded copies of the image and one of 4 byte counts.
+// Sums are taken in float32 in one order, so threads and instruction set change no byte.
+#pragma once
+
+#include "fleck/image.hpp"
+
+namespace fleck {
+
+constexpr int shadow_sectors = 12;
+
+// threads = 0 means default_threads().
+void shadow_search(const Image& lost, const Mask& mask, double radius, std::int64_t margin, View2D<float> out,
+                   int threads);
+
+}  // namespace fleck

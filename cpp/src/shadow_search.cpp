@@ -1,0 +1,157 @@
+#include "fleck/shadow_search.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numbers>
+#include <vector>
+
+#include "isa/shadow_search.hpp"
+#include "threads.hpp"
+
+namespace fleck {
+namespace {
+
+constexpr int rim = 0, beside = shadow_sectors, core = 2 * shadow_sectors, zones = 2 * shadow_sectors + 1;
+constexpr double core_begins = 0.20, core_ends = 0.45, rim_begins = 0.55, rim_ends = 0.95, beside_begins = 1.05, beside_ends = 1.20;
+constexpr float least_of_sector = 0.4f, least_of_core = 0.3f, weight_of_core = 0.3f;
+constexpr int least_sectors = 4;
+
+int zone_of(double dy, double dx, double radius) {
+  const double distance = std::hypot(dy, dx) / radius;
+  if (distance >= core_begins && distance <= core_ends) return core;
+  const double turns = std::atan2(dy, dx) / (2 * std::numbers::pi) + 0.5;
+  const int sector = static_cast<int>(std::floor(turns * shadow_sectors + 0.5)) % shadow_sectors;
+  if (distance >= rim_begins && distance <= rim_ends) return rim + sector;
+  if (distance >= beside_begins && distance <= beside_ends) return beside + sector;
+  return -1;
+}
+
+// The image with zeros around it, 1 or 0 for what counts, and how many pixels do not count above and left of each.
+struct Padded {
+  std::int64_t rows, cols, reach;
+  std::vector<float> value, count;
+  std::vector<std::int32_t> missing;
+
+  Padded(const Image& image, const Mask& mask, std::int64_t margin, std::int64_t reach_, int threads)
+      : rows(image.rows + 2 * (margin + reach_)),
+        cols(image.cols + 2 * (margin + reach_) + shadow_block),
+        reach(reach_),
+        value(rows * cols, 0.0f),
+        count(rows * cols, 0.0f),
+        missing((rows + 1) * (cols + 1), 0) {
+    const std::int64_t border = margin + reach;
+    parallel_for(image.rows, threads, [&](std::int64_t y, int) {
+      float* v = value.data() + (y + border) * cols + border;
+      float* c = count.data() + (y + border) * cols + border;
+      load_row(image, y, 0, image.cols, v);
+      for (std::int64_t x = 0; x < image.cols; ++x) {
+        const bool counts = std::isfinite(v[x]) && !(mask && mask(y, x));
+        c[x] = counts ? 1.0f : 0.0f;
+        v[x] = counts ? v[x] : 0.0f;
+      }
+    });
+    for (std::int64_t y = 0; y < rows; ++y) {
+      const float* c = count.data() + y * cols;
+      const std::int32_t* above = missing.data() + y * (cols + 1) + 1;
+      std::int32_t* here = missing.data() + (y + 1) * (cols + 1) + 1;
+      std::int32_t in_row = 0;
+      for (std::int64_t x = 0; x < cols; ++x) {
+        in_row += c[x] == 0.0f;
+        here[x] = above[x] + in_row;
+      }
+    }
+  }
+
+  // Whether all pixels count that the block of places from (y, x) of the output on looks at.
+  bool complete(std::int64_t y, std::int64_t x) const {
+    const std::int64_t stride = cols + 1, bottom = (y + 2 * reach + 1) * stride, top = y * stride;
+    const std::int64_t right = std::min(x + 2 * reach + shadow_block, cols);
+    return missing[bottom + right] - missing[top + right] - missing[bottom + x] + missing[top + x] == 0;
+  }
+};
+
+struct Zones {
+  std::vector<std::int32_t> offsets[zones];
+
+  Zones(double radius, std::int64_t reach, std::int64_t stride) {
+    for (std::int64_t dy = -reach; dy <= reach; ++dy)
+      for (std::int64_t dx = -reach; dx <= reach; ++dx)
+        if (const int zone = zone_of(static_cast<double>(dy), static_cast<double>(dx), radius); zone >= 0)
+          offsets[zone].push_back(static_cast<std::int32_t>(dy * stride + dx));
+  }
+};
+
+// What is needed to score one block of places.
+struct Block {
+  alignas(64) float sum[zones][shadow_block], count[zones][shadow_block];
+  alignas(64) float excess[shadow_sectors][shadow_block];
+  int sectors[shadow_block];
+};
+
+void sum_zones(const Padded& image, const Zones& zone, std::int64_t at, bool complete, Block& block) {
+  const auto sum = FLECK_PICK(sum_at);
+  for (int z = 0; z < zones; ++z) {
+    const std::vector<std::int32_t>& offsets = zone.offsets[z];
+    const std::int64_t n = static_cast<std::int64_t>(offsets.size());
+    sum(image.value.data() + at, offsets.data(), n, block.sum[z]);
+    if (complete)
+      std::fill_n(block.count[z], shadow_block, static_cast<float>(n));
+    else
+      sum(image.count.data() + at, offsets.data(), n, block.count[z]);
+  }
+}
+
+// The excess of every sector that counts; infinite, so that it sorts last, for one that does not.
+void excess_of_sectors(const Zones& zone, Block& block) {
+  constexpr float nothing = std::numeric_limits<float>::infinity();
+  std::fill_n(block.sectors, shadow_block, 0);
+  const float enough_core = std::max(1.0f, least_of_core * static_cast<float>(zone.offsets[core].size()));
+  for (int k = 0; k < shadow_sectors; ++k) {
+    const float enough_rim = std::max(1.0f, least_of_sector * static_cast<float>(zone.offsets[rim + k].size()));
+    const float enough_beside = std::max(1.0f, least_of_sector * static_cast<float>(zone.offsets[beside + k].size()));
+    for (std::int64_t x = 0; x < shadow_block; ++x) {
+      const bool counts = block.count[rim + k][x] >= enough_rim && block.count[beside + k][x] >= enough_beside;
+      const float r = block.sum[rim + k][x] / block.count[rim + k][x];
+      const float b = block.sum[beside + k][x] / block.count[beside + k][x];
+      const float c = block.count[core][x] >= enough_core ? block.sum[core][x] / block.count[core][x] : b;
+      block.excess[k][x] = counts ? r - (1 - weight_of_core) * b - weight_of_core * c : nothing;
+      block.sectors[x] += counts;
+    }
+  }
+}
+
+// Mean of the sectors without the sixth that is lowest and the sixth that is highest.
+void score(const Zones& zone, Block& block, float* out, std::int64_t n) {
+  excess_of_sectors(zone, block);
+  FLECK_PICK(sort_sectors)(block.excess[0]);
+  for (std::int64_t x = 0; x < n; ++x) {
+    const int sectors = block.sectors[x], cut = sectors / 6;
+    if (sectors < least_sectors) {
+      out[x] = std::numeric_limits<float>::quiet_NaN();
+      continue;
+    }
+    float total = 0;
+    for (int k = cut; k < sectors - cut; ++k) total += block.excess[k][x];
+    out[x] = std::sqrt(static_cast<float>(sectors) / shadow_sectors) * total / static_cast<float>(sectors - 2 * cut);
+  }
+}
+
+}  // namespace
+
+void shadow_search(const Image& lost, const Mask& mask, double radius, std::int64_t margin, View2D<float> out,
+                   int threads) {
+  const std::int64_t reach = static_cast<std::int64_t>(std::ceil(beside_ends * radius));
+  const std::int64_t rows = lost.rows + 2 * margin, cols = lost.cols + 2 * margin;
+  const Padded image(lost, mask, margin, reach, threads);
+  const Zones zone(radius, reach, image.cols);
+  parallel_for(rows, threads, [&](std::int64_t y, int) {
+    Block block;
+    for (std::int64_t x = 0; x < cols; x += shadow_block) {
+      sum_zones(image, zone, (y + reach) * image.cols + x + reach, image.complete(y, x), block);
+      score(zone, block, &out(y, x), std::min(shadow_block, cols - x));
+    }
+  });
+}
+
+}  // namespace fleck
