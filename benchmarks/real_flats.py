@@ -121,7 +121,7 @@ def _orion(name: str) -> Flat:
 
 FLATS: dict[str, Callable[[str], Flat]] = {
     "demo": _demo,
-    **{f"arcsat_20190503_{filter}": _arcsat for filter in "griz"},
+    **{f"arcsat_20190503_{band}": _arcsat for band in "griz"},
     "ccdchar_st7_L": _st7,
     "ccdchar_st7_L_single": _st7_single,
     "msfc_esis1": _esis_mean,

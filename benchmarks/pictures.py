@@ -1,0 +1,118 @@
+"""A picture of a flat with what was found on it, and what people see."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from real_flats import Flat
+
+STRETCH = 0.02  # black to white is twice this, around the level
+SMOOTHING = 1.5  # pixels: sees 0.3 % in noise of 1 %
+DEGREE = 5  # of the background
+FOUND, FALSE = "#00e5ff", "#ff2020"
+LABELS = {"sure": "#7dff5a", "likely": "#ffd84d", "doubtful": "#d08cff"}
+
+
+def draw(flat: Flat, catalog: Any, labels: Any, false: NDArray[np.intp], path: Path) -> None:
+    """Draw ``catalog`` over the flat, the rows ``false`` in red, and the labels, moved to its x, y."""
+    from matplotlib.figure import Figure
+
+    rows, cols = flat.data.shape
+    figure = Figure(figsize=(16, 16 * rows / cols + 0.8), dpi=110, layout="constrained")
+    axes = figure.add_subplot()
+    level = 1 - STRETCH, 1 + STRETCH
+    axes.imshow(flattened(flat), cmap="gray", vmin=level[0], vmax=level[1], origin="lower")
+    for label in labels:
+        _label(axes, label, flat.offset)
+    for number, feature in enumerate(catalog):
+        _feature(axes, feature, FALSE if number in false else FOUND)
+    axes.set(xlim=(-0.5, cols - 0.5), ylim=(-0.5, rows - 0.5))
+    _explain(figure, axes, flat, len(catalog), len(false))
+    figure.savefig(path)
+
+
+def flattened(flat: Flat) -> NDArray[np.float64]:
+    """The flat over its large-scale level, slightly smoothed; NaN where masked."""
+    ratio = np.asarray(flat.data, float) / _level(flat)
+    ratio[flat.mask] = np.nan
+    seen = ndimage.gaussian_filter((~flat.mask).astype(float), SMOOTHING)
+    smooth = ndimage.gaussian_filter(np.where(flat.mask, 0, ratio), SMOOTHING)
+    return np.where(flat.mask, np.nan, smooth / np.maximum(seen, 1e-9))
+
+
+def _level(flat: Flat, block: int = 16) -> NDArray[np.float64]:
+    """A polynomial through block medians that leaves the darkest ones aside, never near zero."""
+    rows, cols = (size // block for size in flat.data.shape)
+    cut = np.where(flat.mask, np.nan, flat.data)[: rows * block, : cols * block]
+    blocks = cut.reshape(rows, block, cols, block).transpose(0, 2, 1, 3).reshape(rows * cols, -1)
+    medians = np.median(blocks, axis=1)
+    typical = float(np.nanmedian(medians))
+    centres = [(np.arange(size) + 0.5) * block - 0.5 for size in (rows, cols)]
+    terms = _terms(*centres, flat.data.shape)
+    keep = medians > typical / 2
+    for _ in range(5):
+        weights = np.linalg.lstsq(terms[keep], medians[keep], rcond=None)[0]
+        left = medians - terms @ weights
+        spread = 1.4826 * np.median(np.abs(left[keep]))
+        keep = (left > -2 * spread) & (left < 3 * spread)
+    every = _terms(*(np.arange(size) for size in flat.data.shape), flat.data.shape)
+    return np.maximum((every @ weights).reshape(flat.data.shape), typical / 20)
+
+
+def _terms(y: Any, x: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    v, u = np.meshgrid(2 * y / shape[0] - 1, 2 * x / shape[1] - 1, indexing="ij")
+    powers = [(i, j) for i in range(DEGREE + 1) for j in range(DEGREE + 1 - i)]
+    return np.stack([(u**i * v**j).ravel() for i, j in powers], axis=1)
+
+
+def _feature(axes: Any, feature: Any, colour: str) -> None:
+    """A circle of its radius, a dashed one inside a ring, a line along a streak."""
+    x, y = _value(feature, "x_centroid"), _value(feature, "y_centroid")
+    if str(feature["shape"]) == "streak":
+        half = 1.73 * _value(feature, "semimajor_axis")  # of even light
+        angle = np.radians(_value(feature, "orientation"))
+        along = np.array([-half, half])
+        axes.plot(x + along * np.cos(angle), y + along * np.sin(angle), color=colour, lw=1.6)
+        return
+    _circle(axes, x, y, _value(feature, "radius"), colour, 1.6)
+    inner = _value(feature, "radius_inner")
+    if inner > 0:
+        _circle(axes, x, y, inner, colour, 1.2, (0, (4, 3)))
+
+
+def _label(axes: Any, label: Any, offset: tuple[int, int]) -> None:
+    x, y = label["x"] - offset[0], label["y"] - offset[1]
+    colour = LABELS[str(label["conf"])]
+    if label["kind"] == "line":
+        x2, y2 = label["x2"] - offset[0], label["y2"] - offset[1]
+        axes.plot([x, x2], [y, y2], color=colour, lw=0.8)
+    else:
+        _circle(axes, x, y, label["r"], colour, 0.8)
+
+
+def _circle(
+    axes: Any, x: float, y: float, radius: float, colour: str, width: float, style: Any = "-"
+) -> None:
+    from matplotlib.patches import Circle
+
+    axes.add_patch(Circle((x, y), radius, fill=False, ec=colour, lw=width, ls=style))
+
+
+def _value(feature: Any, name: str) -> float:
+    return float(getattr(feature[name], "value", feature[name]))
+
+
+def _explain(figure: Any, axes: Any, flat: Flat, found: int, false: int) -> None:
+    from matplotlib.lines import Line2D
+
+    names = {f"found: {found - false}": FOUND, f"found, false: {false}": FALSE} | {
+        f"people: {confidence}": colour for confidence, colour in LABELS.items()
+    }
+    lines = [Line2D([], [], color=colour, lw=2) for colour in names.values()]
+    figure.legend(lines, names, loc="outside lower center", ncols=5, frameon=False)
+    axes.set_title(f"{flat.name} over its level, black to white ±{STRETCH:.0%}")
