@@ -13,7 +13,6 @@ from real_flats import Flat
 
 STRETCH = 0.02  # black to white is twice this, around the level
 SMOOTHING = 1.5  # pixels: sees 0.3 % in noise of 1 %
-DEGREE = 5  # of the background
 FOUND, FALSE = "#00e5ff", "#ff2020"
 LABELS = {"sure": "#7dff5a", "likely": "#ffd84d", "doubtful": "#d08cff"}
 
@@ -26,48 +25,37 @@ def draw(flat: Flat, catalog: Any, labels: Any, false: NDArray[np.intp], path: P
     figure = Figure(figsize=(16, 16 * rows / cols + 0.8), dpi=110, layout="constrained")
     axes = figure.add_subplot()
     level = 1 - STRETCH, 1 + STRETCH
-    axes.imshow(flattened(flat), cmap="gray", vmin=level[0], vmax=level[1], origin="lower")
-    for label in labels:
-        _label(axes, label, flat.offset)
+    axes.imshow(flattened(flat, labels), cmap="gray", vmin=level[0], vmax=level[1], origin="lower")
     for number, feature in enumerate(catalog):
         _feature(axes, feature, FALSE if number in false else FOUND)
+    for label in labels:
+        _label(axes, label, flat.offset)
     axes.set(xlim=(-0.5, cols - 0.5), ylim=(-0.5, rows - 0.5))
     _explain(figure, axes, flat, len(catalog), len(false))
     figure.savefig(path)
 
 
-def flattened(flat: Flat) -> NDArray[np.float64]:
+def flattened(flat: Flat, labels: Any) -> NDArray[np.float64]:
     """The flat over its large-scale level, slightly smoothed; NaN where masked."""
-    ratio = np.asarray(flat.data, float) / _level(flat)
+    ratio = np.asarray(flat.data, float) / _level(flat, labels)
     ratio[flat.mask] = np.nan
     seen = ndimage.gaussian_filter((~flat.mask).astype(float), SMOOTHING)
     smooth = ndimage.gaussian_filter(np.where(flat.mask, 0, ratio), SMOOTHING)
     return np.where(flat.mask, np.nan, smooth / np.maximum(seen, 1e-9))
 
 
-def _level(flat: Flat, block: int = 16) -> NDArray[np.float64]:
-    """A polynomial through block medians that leaves the darkest ones aside, never near zero."""
-    rows, cols = (size // block for size in flat.data.shape)
-    cut = np.where(flat.mask, np.nan, flat.data)[: rows * block, : cols * block]
-    blocks = cut.reshape(rows, block, cols, block).transpose(0, 2, 1, 3).reshape(rows * cols, -1)
-    medians = np.median(blocks, axis=1)
-    typical = float(np.nanmedian(medians))
-    centres = [(np.arange(size) + 0.5) * block - 0.5 for size in (rows, cols)]
-    terms = _terms(*centres, flat.data.shape)
-    keep = medians > typical / 2
-    for _ in range(5):
-        weights = np.linalg.lstsq(terms[keep], medians[keep], rcond=None)[0]
-        left = medians - terms @ weights
-        spread = 1.4826 * np.median(np.abs(left[keep]))
-        keep = (left > -2 * spread) & (left < 3 * spread)
-    every = _terms(*(np.arange(size) for size in flat.data.shape), flat.data.shape)
-    return np.maximum((every @ weights).reshape(flat.data.shape), typical / 20)
-
-
-def _terms(y: Any, x: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    v, u = np.meshgrid(2 * y / shape[0] - 1, 2 * x / shape[1] - 1, indexing="ij")
-    powers = [(i, j) for i in range(DEGREE + 1) for j in range(DEGREE + 1 - i)]
-    return np.stack([(u**i * v**j).ravel() for i, j in powers], axis=1)
+def _level(flat: Flat, labels: Any, block: int = 4) -> NDArray[np.float64]:
+    """Median in windows so wide that the largest sure feature is no part of the level."""
+    sizes = [label["r"] for label in labels if label["conf"] == "sure" and label["kind"] != "line"]
+    window = 4 * max([16, *sizes])
+    data = np.where(flat.mask, np.median(flat.data[~flat.mask]), flat.data)
+    coarse = ndimage.median_filter(data, block)[block // 2 :: block, block // 2 :: block]
+    medians = ndimage.median_filter(coarse, round(window / block), mode="nearest")
+    smooth = ndimage.gaussian_filter(medians, window / block / 8, mode="nearest")
+    places = [(np.arange(size) - block // 2) / block for size in data.shape]
+    grid = np.meshgrid(*places, indexing="ij")
+    level = ndimage.map_coordinates(smooth, grid, order=1, mode="nearest")
+    return np.maximum(level, 0.02 * np.median(level))
 
 
 def _feature(axes: Any, feature: Any, colour: str) -> None:
