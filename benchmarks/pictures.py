@@ -22,7 +22,8 @@ def draw(flat: Flat, catalog: Any, labels: Any, false: NDArray[np.intp], path: P
     from matplotlib.figure import Figure
 
     rows, cols = flat.data.shape
-    figure = Figure(figsize=(16, 16 * rows / cols + 0.8), dpi=110, layout="constrained")
+    size = 16, 16 * rows / cols + 0.8
+    figure = Figure(figsize=size, dpi=max(110, cols / 10), layout="constrained")
     axes = figure.add_subplot()
     level = 1 - STRETCH, 1 + STRETCH
     axes.imshow(flattened(flat, labels), cmap="gray", vmin=level[0], vmax=level[1], origin="lower")
@@ -44,18 +45,29 @@ def flattened(flat: Flat, labels: Any) -> NDArray[np.float64]:
     return np.where(flat.mask, np.nan, smooth / np.maximum(seen, 1e-9))
 
 
-def _level(flat: Flat, labels: Any, block: int = 4) -> NDArray[np.float64]:
-    """Median in windows so wide that the largest sure feature is no part of the level."""
+def _level(flat: Flat, labels: Any) -> NDArray[np.float64]:
+    """Medians in windows so wide that the largest sure feature is no part of the level.
+
+    Where the light is curved they are off, so what is left is levelled again, twice.
+    """
     sizes = [label["r"] for label in labels if label["conf"] == "sure" and label["kind"] != "line"]
-    window = 4 * max([16, *sizes])
-    data = np.where(flat.mask, np.median(flat.data[~flat.mask]), flat.data)
-    coarse = ndimage.median_filter(data, block)[block // 2 :: block, block // 2 :: block]
+    window = 4 * max([12, *sizes])
+    left = np.where(flat.mask, np.median(flat.data[~flat.mask]), flat.data).astype(float)
+    least = 0.02 * np.median(left)
+    level = np.ones_like(left)
+    for _ in range(3):
+        level = np.maximum(level * _medians(left / level, window), least)
+    return level
+
+
+def _medians(image: NDArray[np.float64], window: float, block: int = 4) -> NDArray[np.float64]:
+    """Medians in windows around every block of pixels, and smoothly between."""
+    coarse = ndimage.median_filter(image, block)[block // 2 :: block, block // 2 :: block]
     medians = ndimage.median_filter(coarse, round(window / block), mode="nearest")
     smooth = ndimage.gaussian_filter(medians, window / block / 8, mode="nearest")
-    places = [(np.arange(size) - block // 2) / block for size in data.shape]
+    places = [(np.arange(size) - block // 2) / block for size in image.shape]
     grid = np.meshgrid(*places, indexing="ij")
-    level = ndimage.map_coordinates(smooth, grid, order=1, mode="nearest")
-    return np.maximum(level, 0.02 * np.median(level))
+    return np.asarray(ndimage.map_coordinates(smooth, grid, order=1, mode="nearest"))
 
 
 def _feature(axes: Any, feature: Any, colour: str) -> None:
@@ -65,12 +77,12 @@ def _feature(axes: Any, feature: Any, colour: str) -> None:
         half = 1.73 * _value(feature, "semimajor_axis")  # of even light
         angle = np.radians(_value(feature, "orientation"))
         along = np.array([-half, half])
-        axes.plot(x + along * np.cos(angle), y + along * np.sin(angle), color=colour, lw=1.6)
+        axes.plot(x + along * np.cos(angle), y + along * np.sin(angle), color=colour, lw=1.2)
         return
-    _circle(axes, x, y, _value(feature, "radius"), colour, 1.6)
+    _circle(axes, x, y, _value(feature, "radius"), colour, 1.2)
     inner = _value(feature, "radius_inner")
     if inner > 0:
-        _circle(axes, x, y, inner, colour, 1.2, (0, (4, 3)))
+        _circle(axes, x, y, inner, colour, 1.0, (0, (4, 3)))
 
 
 def _label(axes: Any, label: Any, offset: tuple[int, int]) -> None:
@@ -78,9 +90,9 @@ def _label(axes: Any, label: Any, offset: tuple[int, int]) -> None:
     colour = LABELS[str(label["conf"])]
     if label["kind"] == "line":
         x2, y2 = label["x2"] - offset[0], label["y2"] - offset[1]
-        axes.plot([x, x2], [y, y2], color=colour, lw=0.8)
+        axes.plot([x, x2], [y, y2], color=colour, lw=0.7)
     else:
-        _circle(axes, x, y, label["r"], colour, 0.8)
+        _circle(axes, x, y, label["r"], colour, 0.7)
 
 
 def _circle(
