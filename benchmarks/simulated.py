@@ -3,10 +3,10 @@
 ``python benchmarks/simulated.py [--quick] [--json FILE]``
 
 Recovered means strictly so: one detection for one shadow, within max(3, 0.25 r) pixels of its centre, and
-its radius within 30 %. The radius of a disc or ring is that of half its loss, of a fleck that of 5 %, of a streak half
-its length. Cells that even a matched filter would see with less than 5 sigma are left out (``-``). Errors are
-those of shadows inside the frame and apart from others, over the least that white noise allows (Cramér-Rao): 1 is
-perfect. A radius counts by its scatter; what all have in common is in the last column.
+its radius within 30 %. The radius of a disc or ring is that of half its loss, of a fleck that of 5 %, of a
+streak half its length. Cells that even a matched filter would see with less than 5 sigma are left out (``-``).
+Errors are those of shadows inside the frame and apart from others, over the least that white noise allows
+(Cramér-Rao): 1 is perfect. A radius counts by its scatter; what all have in common is in the last column.
 """
 
 from __future__ import annotations
