@@ -31,14 +31,12 @@ if TYPE_CHECKING:
     from fleckcore.detection.catalog import Catalog
     from fleckcore.frame import Frame
 
-__all__ = ["TRIALS", "Completeness", "completeness", "depth_reaching"]
-
-TRIALS = 10
+__all__ = ["Completeness", "completeness", "depth_reaching"]
 
 MATCHING = (
-    "recovered: centre within 3 px or a quarter of the radius, whichever is more, and radius within 30 % or 1 px (of "
-    "a streak the centre alone); located: centre within 5 px or 0.6 of the radius; one to one; not what the plain "
-    "search lists within 3 px or a quarter of its radius, with a radius within 30 % or 1 px"
+    "recovered: centre within 3 px or a quarter of the radius, whichever is more, and radius (at 5 % of the loss) "
+    "within 30 % or 1 px (of a streak the centre alone); located: centre within 5 px or 0.6 of the radius; one to "
+    "one; not what the plain search lists within 3 px or a quarter of its radius, with a radius within 30 % or 1 px"
 )
 
 _DESCRIPTIONS = {
@@ -53,7 +51,7 @@ _DESCRIPTIONS = {
     "located": "found again at about the right place, of any size",
     "located_fraction": "located / injected",
     "centre_error": "median distance from the true centre, of those located",
-    "radius_error": "median of measured / true radius - 1, of those located",
+    "radius_error": "median of measured / true radius (where 5 % of the loss is left) - 1, of those located",
     "depth_50": "depth from which half of this size are recovered, never less than the shallowest tried",
     "depth_95": "depth from which 95 % of this size are recovered, never less than the shallowest tried",
 }
@@ -120,7 +118,7 @@ def completeness(
     kinds: Sequence[str] | None = None,
     radii: Sequence[float] | None = None,
     depths: Sequence[float] | None = None,
-    trials: int = TRIALS,
+    trials: int | None = None,
     seed: int = 0,
     purity: bool = True,
     threads: int | None = None,
@@ -147,8 +145,8 @@ def completeness(
     depths : sequence of float, optional
         Greatest fraction of light that a shadow takes, for every kind. By default 0.02 to 1 for flecks, else 0.002
         to 0.1.
-    trials : int
-        Shadows of each kind, radius and depth.
+    trials : int, optional
+        Shadows of each kind, radius and depth; by default 24 up to 16 pixels radius, 8 of larger ones.
     seed : int
         The same seed gives the same result, with any number of threads.
     purity : bool
@@ -180,7 +178,7 @@ def completeness(
         raise MetadataError(
             "completeness knows shadows only, bright=True cannot be meant.", code="M07"
         )
-    if not 1 <= trials <= 100_000:
+    if trials is not None and not 1 <= trials <= 100_000:
         raise ArrayError(f"trials={trials}, wanted 1 to 100000.", code="A09")
     cells = make_cells(kinds, radii, depths)
     given = source if isinstance(source, (list, tuple)) else [source]
@@ -199,13 +197,15 @@ def completeness(
             some, Found(search(obscure(light, some.items), options=options, **same).catalog)
         )
         steps.done()
-    purities = _purity(lights, light, plain.catalog, options, same) if purity else []
-    steps.done()
+    purities = []
+    if purity:
+        purities = _purity(lights, light, plain.catalog, options, same)
+        steps.done()
     meta = plain.catalog.meta | {
         "bias": bias_name(bias),
         "frames": len(lights),
         "seed": seed,
-        "trials": trials,
+        "trials": "24 up to 16 px radius, else 8" if trials is None else trials,
         "searches": len(rounds),
         "hole": HOLE,
         "placing": PLACING,
@@ -224,7 +224,7 @@ class _Steps:
         self.done()
 
     def done(self) -> None:
-        self.number = min(self.number + 1, self.due)
+        self.number += 1
         if self.tell is not None:
             self.tell(self.number, self.due)
 
@@ -255,7 +255,8 @@ class _Tally:
         located = (distance <= np.maximum(5.0, 0.6 * radius)[:, None]) & new
         right = located & (distance <= np.maximum(3.0, 0.25 * radius)[:, None])
         streaks = np.array([self.cells[index].kind == "streak" for index in some.cells])
-        right &= _alike(radius[:, None], found.radius) | streaks[:, None]
+        listed = np.array([self.cells[index].listed_radius for index in some.cells])
+        right &= _alike(listed[:, None], found.radius) | streaks[:, None]
         pairs = zip(
             some.cells, pair_nearest(distance, right), pair_nearest(distance, located), strict=True
         )
@@ -265,7 +266,7 @@ class _Tally:
             if near is not None:
                 self.located[index] += 1
                 self.centre_errors[index].append(float(distance[number, near]))
-                self.radius_errors[index].append(float(found.radius[near] / radius[number] - 1))
+                self.radius_errors[index].append(float(found.radius[near] / listed[number] - 1))
 
     def table(self, meta: dict[str, Any]) -> QTable:
         tried = np.where(self.injected > 0, self.injected, np.nan)
@@ -319,7 +320,7 @@ def depth_reaching(
     Returns
     -------
     float
-        The shallowest depth when even there ``share`` is found; NaN when it is not found at the deepest.
+        To six digits. The shallowest depth when even there ``share`` is found; NaN when not even at the deepest.
     """
     tried = np.isfinite(fractions)
     depths, fractions = depths[tried], fractions[tried]
@@ -329,7 +330,7 @@ def depth_reaching(
     if not short.size:
         return float(depths[0])
     pair = [short[-1], short[-1] + 1]
-    return float(np.exp(np.interp(share, fractions[pair], np.log(depths[pair]))))
+    return float(f"{10 ** np.interp(share, fractions[pair], np.log10(depths[pair])):.6g}")
 
 
 def _listed_before(found: Found, known: Found) -> NDArray[np.bool_]:

@@ -18,20 +18,36 @@ if TYPE_CHECKING:
 
     from fleckcore.simulate.obstruction import Kind
 
-__all__ = ["GRIDS", "HOLE", "PLACING", "Cell", "Grid", "Round", "make_cells", "plan"]
+__all__ = [
+    "GRIDS",
+    "HOLE",
+    "PLACING",
+    "TRIALS_LARGE",
+    "TRIALS_SMALL",
+    "Cell",
+    "Grid",
+    "Round",
+    "make_cells",
+    "plan",
+]
 
+TRIALS_SMALL, TRIALS_LARGE = 24, 8
+"""Shadows of each kind, radius and depth by default; of small ones more find room."""
 HOLE = 0.5
+"""Inner radius of a ring, as a fraction of the outer one."""
 COVERED = 0.15
 """Most of the searched pixels that the shadows of one round may cover."""
+SMALL = 16.0
+"""Shadows up to this radius are small, and put on without larger ones."""
 GAP = 24.0
 MASKED = 0.1
 _ATTEMPTS = 64
 
 PLACING = (
     "Uniform over the searched pixels, also on top of what is there; the whole shadow on the frame, its centre not "
-    f"masked and at most {MASKED:.0%} of its square. What is put on together is of one depth, for deep shadows hide "
-    f"shallow ones; outlines are {GAP:g} px or half the larger radius apart, and cover at most {COVERED:.0%} of the "
-    "searched pixels."
+    f"masked and at most {MASKED:.0%} of its square. What is put on together is of one depth, and all up to or all "
+    f"above {SMALL:g} px in radius, for large or deep shadows hide others; outlines are {GAP:g} px or half the "
+    f"larger radius apart and cover at most {COVERED:.0%} of the searched pixels."
 )
 
 
@@ -72,6 +88,18 @@ class Cell:
     radius: float
     depth: float
 
+    @property
+    def listed_radius(self) -> float:
+        """Where the loss falls to 5 % of its largest, as a catalogue gives it: 1.645 sigma beyond half of it."""
+        if self.kind not in ("disc", "ring"):
+            return self.radius
+        return self.radius + 1.645 * math.hypot(self.softness, math.sqrt(1 / 12))
+
+    @property
+    def softness(self) -> float:
+        """Blur of the edges, pixels."""
+        return 0.5 if self.kind == "streak" else max(0.5, 0.05 * self.radius)
+
     def at(self, x: float, y: float, angle: float) -> Obstruction:
         """Give the shadow with its centre at a place; only a streak has an angle, in degrees."""
         streak = self.kind == "streak"
@@ -82,7 +110,7 @@ class Cell:
             height=max(2.0, 0.2 * self.radius) if streak else 2 * self.radius,
             loss=self.depth,
             kind=self.kind,
-            softness=max(0.5, 0.5 if streak else 0.05 * self.radius),
+            softness=self.softness,
             hole=HOLE,
             angle=angle if streak else 0.0,
         )
@@ -166,7 +194,7 @@ def _check(
 
 
 def plan(
-    cells: Sequence[Cell], trials: int, mask: NDArray[np.bool_], random: np.random.Generator
+    cells: Sequence[Cell], trials: int | None, mask: NDArray[np.bool_], random: np.random.Generator
 ) -> list[Round]:
     """Place every cell's shadows in as few rounds as their distances allow, as `PLACING` says.
 
@@ -174,8 +202,8 @@ def plan(
     ----------
     cells : sequence of Cell
         What to place.
-    trials : int
-        Shadows of each cell.
+    trials : int, optional
+        Shadows of each cell; by default more of small ones than of large.
     mask : ndarray of bool, shape (rows, cols)
         True where nothing is searched.
     random : Generator
@@ -187,19 +215,19 @@ def plan(
         Without the shadows for which the frame has no place.
     """
     site = _Site(mask, random)
-    return [
-        some
-        for depth in sorted({cell.depth for cell in cells})
-        for some in _rounds_of_one_depth(cells, depth, trials, site)
-    ]
+    alike: dict[tuple[float, bool], list[int]] = {}
+    for index, cell in enumerate(cells):
+        alike.setdefault((cell.depth, cell.radius > SMALL), []).append(index)
+    rounds: list[Round] = []
+    for (_, large), own in sorted(alike.items()):
+        count = trials or (TRIALS_LARGE if large else TRIALS_SMALL)
+        rounds += _rounds(cells, np.repeat(own, count), site)
+    return rounds
 
 
-def _rounds_of_one_depth(
-    cells: Sequence[Cell], depth: float, trials: int, site: _Site
-) -> list[Round]:
-    """Place the largest shadows first, kinds in random order."""
-    own = np.array([index for index, cell in enumerate(cells) if cell.depth == depth])
-    order = site.random.permutation(np.repeat(own, trials)).tolist()
+def _rounds(cells: Sequence[Cell], own: NDArray[np.int64], site: _Site) -> list[Round]:
+    """Place one shadow for each cell index of ``own``, the largest first, else in random order."""
+    order = site.random.permutation(own).tolist()
     rounds: list[Round] = []
     homeless: set[float] = set()
     for index in sorted(order, key=lambda i: -cells[i].radius):
