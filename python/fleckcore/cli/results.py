@@ -14,7 +14,15 @@ if TYPE_CHECKING:
     from fleckcore.detection.search import SearchResult
     from fleckcore.frame import Frame
 
-__all__ = ["can_draw", "describe", "prepare_folder", "result_paths", "to_json", "write_results"]
+__all__ = [
+    "SURVEY_ENDINGS",
+    "can_draw",
+    "describe",
+    "prepare_folder",
+    "result_paths",
+    "to_json",
+    "write_results",
+]
 
 ROWS_SHOWN = 12
 
@@ -42,11 +50,13 @@ ENDINGS = {
     "picture": ".png",
     "thumbnails": "_thumbnails.png",
 }
+SURVEY_ENDINGS = {"completeness": ".completeness.ecsv", "completeness_picture": ".completeness.png"}
 
 
 def result_paths(folder: Path, stem: str) -> list[Path]:
     """Every file that results of this name may have, resolved."""
-    return [(folder / f"{stem}{ending}").resolve() for ending in ENDINGS.values()]
+    endings = [*ENDINGS.values(), *SURVEY_ENDINGS.values()]
+    return [(folder / f"{stem}{ending}").resolve() for ending in endings]
 
 
 def write_results(

@@ -61,24 +61,28 @@ def blank_frame(kind: str, *, shape: tuple[int, int] = (512, 512), seed: int = 0
 
 
 def _white(random: np.random.Generator, shape: Shape) -> Image:
-    return (LEVEL + SIGMA * random.standard_normal(shape)).astype(np.float32)
+    image: NDArray[np.float64] = LEVEL + SIGMA * random.standard_normal(shape)
+    return image.astype(np.float32)
 
 
 def _correlated(random: np.random.Generator, shape: Shape) -> Image:
     noise = random.standard_normal((shape[0] + 2 * _BORDER, shape[1] + 2 * _BORDER))
     smooth = gaussian_filter(noise, _BLUR)[_BORDER:-_BORDER, _BORDER:-_BORDER]
     expected = 1 / (2 * np.sqrt(np.pi) * _BLUR)  # rms of white noise after the blur
-    return (LEVEL + SIGMA / expected * smooth).astype(np.float32)
+    image: NDArray[np.float64] = LEVEL + SIGMA / expected * smooth.astype(float)
+    return image.astype(np.float32)
 
 
 def _gradient(random: np.random.Generator, shape: Shape) -> Image:
-    ramp = np.add.outer(np.linspace(0, 0.5, shape[0]), np.linspace(0, 0.5, shape[1]))
-    return (_white(random, shape) * (1 + ramp)).astype(np.float32)
+    down, across = (np.linspace(0, 0.5, size) for size in shape)
+    image: NDArray[np.float64] = _white(random, shape) * (1 + np.add.outer(down, across))
+    return image.astype(np.float32)
 
 
 def _banded_rows(random: np.random.Generator, shape: Shape) -> Image:
     bands = LEVEL * 0.01 * random.standard_normal((shape[0], 1))
-    return (_white(random, shape) + bands).astype(np.float32)
+    image: NDArray[np.float64] = _white(random, shape) + bands
+    return image.astype(np.float32)
 
 
 def _hot_pixels(random: np.random.Generator, shape: Shape) -> Image:
