@@ -2,9 +2,9 @@
 
 ``python benchmarks/finding.py [--peers sep,photutils,sextractor,skimage] [--pictures DIR] [--json FILE]``
 
-Every flat of `real_flats.FLATS` that is there is searched by fleckcore with its defaults, and by the
-other programs that are installed. Each of those gets several settings, the same for all flats, and the one with most
-strict matches on that very flat is shown: no one could choose so well without the labels.
+Every flat of `real_flats.FLATS` that is there is searched by fleckcore with its defaults, and by the other programs
+that are installed. Each of those gets several settings, the same for all flats, and the best one on that very
+flat is shown, see `_merit`: no one could choose so well without the labels.
 
 A *strict* match is a sure feature of the labels with a detection within max(3, 0.25 r) pixels and 30 % of
 its radius. A duplicate is a second detection of a feature, a false one is near none.
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,8 +76,8 @@ def main() -> None:
             results.append(row)
         if options.pictures:
             _picture(flat, options.pictures)
-    if options.json:
-        options.json.write_text(json.dumps({"versions": tools, "rows": results}, indent=1))
+        if options.json:
+            options.json.write_text(json.dumps({"versions": tools, "rows": results}, indent=1))
 
 
 def _arguments() -> argparse.Namespace:
@@ -121,9 +120,14 @@ def _flats(names: str) -> Iterator[Flat]:
 def _measured(flat: Flat, tool: str) -> dict[str, Any]:
     """Score one tool on one flat; of several settings, the best, and all under ``tried``."""
     tried = [_scored(flat, circles, s, about) for circles, s, about in _runs(flat, tool)]
-    best = max(tried, key=lambda row: (row["strict"], row["plain"], -row["f+d"]))
+    best = max(tried, key=_merit)
     row = {"flat": flat.name, "tool": tool} | best
     return row | {"goal": _verdict(row), "tried": tried}
+
+
+def _merit(row: dict[str, Any]) -> tuple[Any, ...]:
+    """Most strict matches, where there are no more false alarms and duplicates than sure features."""
+    return row["f+d"] <= row["sure"], row["strict"], row["plain"], -row["f+d"]
 
 
 def _runs(flat: Flat, tool: str) -> Iterator[tuple[Circles, float, dict[str, Any]]]:
@@ -143,7 +147,10 @@ def _timed(run: Any) -> tuple[Circles, float]:
 
 
 def _fleckcore(flat: Flat) -> Circles:
-    catalog = fleckcore.find(flat.data, mask=flat.mask)
+    return _circles(fleckcore.find(flat.data, mask=flat.mask))
+
+
+def _circles(catalog: fleckcore.Catalog) -> Circles:
     return Circles(*(catalog[name].value for name in ("x_centroid", "y_centroid", "radius")))
 
 
@@ -201,12 +208,13 @@ def _picture(flat: Flat, folder: Path) -> None:
     catalog = fleckcore.find(flat.data, mask=flat.mask)
     try:
         labels = real_flats.labels(flat.labels)
-        columns = (catalog[name].value for name in ("x_centroid", "y_centroid", "radius"))
-        false = real_flats.score(*columns, flat.labels, flat.offset, chance=0)["_false_idx"]
+        false = real_flats.score(*_circles(catalog), flat.labels, flat.offset, chance=0)[
+            "_false_idx"
+        ]
     except FileNotFoundError:
         labels, false = [], []
     draw(flat, catalog, labels, np.asarray(false, int), folder / f"{flat.name}.png")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -10,18 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fleckcore.simulate import Obstruction, obscure
+from fleckcore.simulate.obstruction import Kind
 
 SIZE = 1024  # pixels, of a side
 LEVEL = 1000.0
 NOISE = 0.01  # of the level, per pixel, white
 HOLES = (0.3, 0.45, 0.6)
 SOFTNESS = 1.5  # pixels; the same for all, as an outer radius may include it or not
+OUTER = 1.645 * np.hypot(SOFTNESS, 12**-0.5)  # pixels from half of the loss to 5 % of it
 BREADTH = 4.0  # pixels, of a streak
 DETECTABLE = 5.0  # sigma, for a matched filter
 
 
 class Shadow(NamedTuple):
-    """One shadow; ``radius`` is half the length of a streak."""
+    """One shadow, its ``radius`` as a catalogue gives it; half the length of a streak."""
 
     situation: str
     radius: float
@@ -36,23 +38,23 @@ class Limit(NamedTuple):
     significance: float
 
 
-def shadow(kind: str, x: float, y: float, radius: float, depth: float, number: int = 1) -> Shadow:
-    """A shadow of half-loss radius ``radius``; its ``number`` varies hole and angle."""
+def shadow(kind: Kind, x: float, y: float, size: float, depth: float, number: int = 1) -> Shadow:
+    """A shadow of the half-loss radius ``size``, 5 % for a fleck; ``number`` varies hole and angle."""
     item = Obstruction(
         x=x,
         y=y,
-        width=2 * radius,
-        height=BREADTH if kind == "streak" else 2 * radius,
+        width=2 * size,
+        height=BREADTH if kind == "streak" else 2 * size,
         loss=depth,
         kind=kind,
         hole=HOLES[number % 3],
         softness=SOFTNESS,
         angle=37.0 * number % 180 - 90,
     )
-    return Shadow("inside", radius, item)
+    return Shadow("inside", size + OUTER if kind in ("disc", "ring") else size, item)
 
 
-def apart(kind: str, radius: float, depth: float, random: np.random.Generator) -> Iterator[Shadow]:
+def apart(kind: Kind, radius: float, depth: float, random: np.random.Generator) -> Iterator[Shadow]:
     """Shadows that touch none other; those of the outer columns, streaks aside, are cut by the edge."""
     centres = _centres(2 * radius + 40, 6)
     at_edge = {centres[0]: 0.4 * radius, centres[-1]: SIZE - 1 - 0.4 * radius}
@@ -65,7 +67,7 @@ def apart(kind: str, radius: float, depth: float, random: np.random.Generator) -
             yield shadow(kind, x + dx, y + dy, radius, depth, number)
 
 
-def pairs(kind: str, radius: float, depth: float, random: np.random.Generator) -> Iterator[Shadow]:
+def pairs(kind: Kind, radius: float, depth: float, random: np.random.Generator) -> Iterator[Shadow]:
     """Rows of two that touch, and rows of two that overlap by half their width."""
     number = 0
     for row, y in enumerate(_centres(2 * radius + 40, 6)):
@@ -90,11 +92,11 @@ def frame(shadows: list[Shadow], random: np.random.Generator) -> NDArray[np.floa
 def limit(item: Shadow) -> Limit:
     """Cramér-Rao limit for x, y, radius, depth and level together, of a round shadow that stands alone."""
     about = item.obstruction
-    return _limit(about.kind, item.radius, about.loss, about.hole)
+    return _limit(about.kind, about.width / 2, about.loss, about.hole)
 
 
 @cache
-def _limit(kind: str, radius: float, depth: float, hole: float) -> Limit:
+def _limit(kind: Kind, radius: float, depth: float, hole: float) -> Limit:
     size = 2 * int(2 * radius + 10) + 1
 
     def model(x: float, y: float, r: float, loss: float, level: float) -> NDArray[np.float64]:

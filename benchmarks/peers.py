@@ -76,7 +76,7 @@ def _gaussian(fwhm: float) -> NDArray[np.float32]:
     half = int(1.5 * fwhm)
     y, x = np.mgrid[-half : half + 1, -half : half + 1]
     kernel = np.exp(-4 * np.log(2) * (x**2 + y**2) / fwhm**2)
-    return (kernel / kernel.sum()).astype(np.float32)
+    return np.asarray(kernel / kernel.sum(), np.float32)
 
 
 def _sep(image: NDArray[np.float32], mask: NDArray[np.bool_], setting: Setting) -> Circles:
@@ -144,7 +144,7 @@ def _source_extractor(
         fits.writeto(folder / "image.fits", image)
         if mask.any():
             fits.writeto(folder / "weight.fits", (~mask).astype(np.float32))
-        columns = ("X_IMAGE", "Y_IMAGE", "ISOAREA_IMAGE")
+        columns = ("X_IMAGE", "Y_IMAGE", "ISOAREAF_IMAGE")
         (folder / "columns.param").write_text("\n".join(columns) + "\n")
         (folder / "kernel.conv").write_text("\n".join(_convolution(setting["fwhm"])) + "\n")
         options = _source_extractor_options(setting, _weight(setting, mask))
