@@ -124,27 +124,22 @@ def _search(scene: list[Shadow], image: NDArray[np.float32]) -> Search:
         for name in ("x_centroid", "y_centroid", "radius", "semimajor_axis")
     )
     distance = np.array([np.hypot(x - s.obstruction.x, y - s.obstruction.y) for s in scene])
-    matches, used = [], 0
-    for item, found in zip(scene, _pair(scene, distance), strict=True):
-        if found is None:
-            matches.append(Match(item, np.inf, np.nan))
-            continue
-        used += 1
+    partner = _pair(scene, distance)
+    matches = []
+    for number, item in enumerate(scene):
+        found = partner.get(number)
         size = ALONG * along if item.obstruction.kind == "streak" else radius
-        number = scene.index(item)
-        matches.append(Match(item, float(distance[number, found]), float(size[found])))
-    return Search(matches, len(catalog) - used, seconds)
+        values = (np.inf, np.nan) if found is None else (distance[number, found], size[found])
+        matches.append(Match(item, *map(float, values)))
+    return Search(matches, len(catalog) - len(partner), seconds)
 
 
-def _pair(scene: list[Shadow], distance: NDArray[np.float64]) -> list[int | None]:
-    """Pair one to one, nearest in all, within 0.6 radii or 5 pixels."""
+def _pair(scene: list[Shadow], distance: NDArray[np.float64]) -> dict[int, int]:
+    """Pair shadows and detections one to one, nearest in all, within 0.6 radii or 5 pixels."""
     reach = np.maximum(5.0, [0.6 * item.radius for item in scene])
     share = distance / reach[:, None]
-    found: list[int | None] = [None] * len(scene)
-    for i, j in zip(*linear_sum_assignment(np.where(share <= 1, share - 10, 0)), strict=True):
-        if share[i, j] <= 1:
-            found[i] = int(j)
-    return found
+    pairs = zip(*linear_sum_assignment(np.where(share <= 1, share - 10, 0)), strict=True)
+    return {int(i): int(j) for i, j in pairs if share[i, j] <= 1}
 
 
 def _print_recovered(
