@@ -126,8 +126,8 @@ def _measured(flat: Flat, tool: str) -> dict[str, Any]:
 
 
 def _merit(row: dict[str, Any]) -> tuple[Any, ...]:
-    """Most strict matches, where there are no more false alarms and duplicates than sure features."""
-    return row["f+d"] <= row["sure"], row["strict"], row["plain"], -row["f+d"]
+    """Most strict matches, with no more false alarms and duplicates than sure features, or than 10."""
+    return row["f+d"] <= max(row["sure"], 10), row["strict"], row["plain"], -row["f+d"]
 
 
 def _runs(flat: Flat, tool: str) -> Iterator[tuple[Circles, float, dict[str, Any]]]:
