@@ -63,7 +63,7 @@ def _numbers(
 @click.option(
     "--trials",
     type=click.IntRange(1, 100_000),
-    help="Shadows of each kind, radius and depth. By default 24 up to 16 pixels radius, 8 of larger ones.",
+    help="Shadows of each kind, radius and depth. By default 24 up to 16 pixels radius, 5 of larger ones.",
 )
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="Decides the places."
