@@ -101,7 +101,7 @@ class Completeness:
     def to_json(self) -> dict[str, Any]:
         """Give meta, cells and limits as plain values, in the columns' units; NaN becomes None."""
         return {
-            "meta": self.cells.meta,
+            "meta": {key: None if v != v else v for key, v in self.cells.meta.items()},
             "cells": to_rows(self.cells),
             "limits": to_rows(self.limits),
         }
