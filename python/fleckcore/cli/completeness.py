@@ -13,7 +13,7 @@ from fleckcore.cli import EXIT_NOTHING_USABLE, EXIT_SOME_QUARANTINED
 from fleckcore.cli.companions import Companions
 from fleckcore.cli.find import command as find
 from fleckcore.cli.find import make_settings, stem_of
-from fleckcore.cli.results import can_draw, prepare_folder, result_paths
+from fleckcore.cli.results import can_draw, describe_notes, prepare_folder, result_paths
 from fleckcore.cli.survey import describe_limits, describe_purity, survey, write_survey
 from fleckcore.detection.injection import GRIDS, make_cells
 from fleckcore.errors import FleckError, MissingExtraError, OutputError
@@ -63,7 +63,7 @@ def _numbers(
 @click.option(
     "--trials",
     type=click.IntRange(1, 100_000),
-    help="Shadows of each kind, radius and depth. By default 24 up to 16 pixels radius, 8 of larger ones.",
+    help="Shadows of each kind, radius and depth. By default 24 up to 16 pixels radius, 5 of larger ones.",
 )
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="Decides the places."
@@ -195,9 +195,10 @@ class _Run:
         named = {kind: str(path) for kind, path in files.items()}
         self.records.append({"input": label, **result.to_json(), "files": named})
         if not self.as_json:
-            listed = result.cells.meta["listed"]
-            lines = [f"{label}: {listed} feature{'' if listed == 1 else 's'}"]
-            click.echo("\n".join([*lines, *describe_limits(result), *describe_purity(result)]))
+            meta = result.cells.meta
+            lines = [f"{label}: {meta['listed']} feature{'' if meta['listed'] == 1 else 's'}"]
+            lines += describe_notes(meta) + describe_limits(result) + describe_purity(result)
+            click.echo("\n".join(lines))
             click.echo(f"  results: {files['completeness'].with_suffix('')}.*")
 
     def _not_used(self, name: str, error: FleckError) -> None:

@@ -112,7 +112,7 @@ __all__ = ["command", "make_settings", "stem_of"]
     "--completeness",
     "with_completeness",
     is_flag=True,
-    help="Also say which discs the search would find, by some ten searches more; `fleckcore completeness` does it at "
+    help="Also say which discs the search would find, by a dozen searches more; `fleckcore completeness` does it at "
     "length.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs instead of text.")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["brief_survey", "describe_limits", "describe_purity", "survey", "write_survey"]
 
-BRIEF: dict[str, Any] = {"kinds": ("disc",), "radii": (4, 16, 64), "purity": False}
+BRIEF: dict[str, Any] = {"kinds": ("disc",), "radii": (4, 16, 64), "trials": 10, "purity": False}
 
 
 def survey(source: Any, label: str, **options: Any) -> Completeness:

@@ -101,7 +101,7 @@ class Completeness:
     def to_json(self) -> dict[str, Any]:
         """Give meta, cells and limits as plain values, in the columns' units; NaN becomes None."""
         return {
-            "meta": self.cells.meta,
+            "meta": {key: None if v != v else v for key, v in self.cells.meta.items()},
             "cells": to_rows(self.cells),
             "limits": to_rows(self.limits),
         }
@@ -146,7 +146,7 @@ def completeness(
         Greatest fraction of light that a shadow takes, for every kind. By default 0.02 to 1 for flecks, else 0.002
         to 0.1.
     trials : int, optional
-        Shadows of each kind, radius and depth; by default 24 up to 16 pixels radius, 8 of larger ones.
+        Shadows of each kind, radius and depth; by default 24 up to 16 pixels radius, 5 of larger ones.
     seed : int
         The same seed gives the same result, with any number of threads.
     purity : bool
@@ -205,7 +205,7 @@ def completeness(
         "bias": bias_name(bias),
         "frames": len(lights),
         "seed": seed,
-        "trials": "24 up to 16 px radius, else 8" if trials is None else trials,
+        "trials": "24 up to 16 px radius, else 5" if trials is None else trials,
         "searches": len(rounds),
         "hole": HOLE,
         "placing": PLACING,

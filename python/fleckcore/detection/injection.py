@@ -31,23 +31,25 @@ __all__ = [
     "plan",
 ]
 
-TRIALS_SMALL, TRIALS_LARGE = 24, 8
+TRIALS_SMALL, TRIALS_LARGE = 24, 5
 """Shadows of each kind, radius and depth by default; of small ones more find room."""
 HOLE = 0.5
 """Inner radius of a ring, as a fraction of the outer one."""
 COVERED = 0.15
 """Most of the searched pixels that the shadows of one round may cover."""
+COVERED_BY_LARGER = 0.01
+"""Most of the searched pixels that larger shadows of the same round may cover."""
 SMALL = 16.0
-"""Shadows up to this radius are small, and put on without larger ones."""
+"""Shadows up to this radius are small."""
 GAP = 24.0
 MASKED = 0.1
 _ATTEMPTS = 64
 
 PLACING = (
     "Uniform over the searched pixels, also on top of what is there; the whole shadow on the frame, its centre not "
-    f"masked and at most {MASKED:.0%} of its square. What is put on together is of one depth, and all up to or all "
-    f"above {SMALL:g} px in radius, for large or deep shadows hide others; outlines are {GAP:g} px or half the "
-    f"larger radius apart and cover at most {COVERED:.0%} of the searched pixels."
+    f"masked and at most {MASKED:.0%} of its square. What is put on together is of one depth and, but for larger "
+    f"shadows on {COVERED_BY_LARGER:.0%} of the searched pixels, of one size, for deep and large ones hide others; "
+    f"outlines are {GAP:g} px or half the larger radius apart and cover at most {COVERED:.0%} of the searched pixels."
 )
 
 
@@ -139,6 +141,11 @@ class Round:
         """Centre x, y and outer radius of every shadow, shape (n, 3)."""
         return np.array([(i.x, i.y, i.width / 2) for i in self.items]).reshape(-1, 3)
 
+    def covered_by_larger(self, radius: float) -> float:
+        """Pixels within the outer circles of shadows larger than ``radius``."""
+        larger = self.circles[self.circles[:, 2] > radius, 2]
+        return math.pi * float(np.sum(larger**2))
+
     def add(self, index: int, item: Obstruction) -> None:
         """Put a shadow of cell ``index`` into the round."""
         self.cells.append(index)
@@ -215,18 +222,23 @@ def plan(
         Without the shadows for which the frame has no place.
     """
     site = _Site(mask, random)
-    alike: dict[tuple[float, bool], list[int]] = {}
-    for index, cell in enumerate(cells):
-        alike.setdefault((cell.depth, cell.radius > SMALL), []).append(index)
-    rounds: list[Round] = []
-    for (_, large), own in sorted(alike.items()):
-        count = trials or (TRIALS_LARGE if large else TRIALS_SMALL)
-        rounds += _rounds(cells, np.repeat(own, count), site)
-    return rounds
+    return [
+        some
+        for depth in sorted({cell.depth for cell in cells})
+        for some in _rounds_of_one_depth(cells, depth, trials, site)
+    ]
 
 
-def _rounds(cells: Sequence[Cell], own: NDArray[np.int64], site: _Site) -> list[Round]:
-    """Place one shadow for each cell index of ``own``, the largest first, else in random order."""
+def _rounds_of_one_depth(
+    cells: Sequence[Cell], depth: float, trials: int | None, site: _Site
+) -> list[Round]:
+    """Place the largest shadows first, kinds in random order."""
+    own = [
+        index
+        for index, cell in enumerate(cells)
+        for _ in range(trials or (TRIALS_SMALL if cell.radius <= SMALL else TRIALS_LARGE))
+        if cell.depth == depth
+    ]
     order = site.random.permutation(own).tolist()
     rounds: list[Round] = []
     homeless: set[float] = set()
@@ -249,7 +261,8 @@ class _Site:
     def __init__(self, mask: NDArray[np.bool_], random: np.random.Generator) -> None:
         self.mask = mask
         self.random = random
-        self.most = COVERED * float(np.count_nonzero(~mask))
+        searched = float(np.count_nonzero(~mask))
+        self.most, self.most_by_larger = COVERED * searched, COVERED_BY_LARGER * searched
         self.sums = np.zeros((mask.shape[0] + 1, mask.shape[1] + 1), np.int64)
         mask.cumsum(axis=0, dtype=np.int64).cumsum(axis=1, out=self.sums[1:, 1:])
 
@@ -262,6 +275,8 @@ class _Site:
         for number in order:
             if rounds[number].covered + area > self.most:
                 break
+            if rounds[number].covered_by_larger(radius) > self.most_by_larger:
+                continue
             spot = self._spot(radius, rounds[number].circles)
             if spot is not None:
                 return (number, *spot)
