@@ -1,54 +1,34 @@
-"""Real frames that may not be given away: read where they lie, absent elsewhere."""
+"""Real frames that may not be given away: tests skip where they are absent."""
 
-import importlib.util
-import os
-from pathlib import Path
+import functools
 
 import numpy as np
 import pytest
 
-from fleckcore import read
+import real_flats
+from real_flats import plane
 
-ROOT = Path(__file__).resolve().parents[1]
-DATA = Path(os.environ.get("FLECKCORE_DATA", ROOT.parent / "shared" / "data"))
-FINDING = DATA.parent / "finding"
-
-
-def file(name):
-    """One file of the real data; skips where it is absent."""
-    path = DATA / name
-    if not path.exists():
-        pytest.skip(f"no {path}: it may not be redistributed; FLECKCORE_DATA names its folder")
-    return path
+__all__ = ["combined_flat", "file", "files", "plane", "score"]
 
 
-def files(pattern):
-    found = sorted(DATA.glob(pattern))
-    if not found:
-        pytest.skip(f"no {pattern} below {DATA}: these frames may not be redistributed")
-    return found
+def _or_skip(function):
+    @functools.wraps(function)
+    def call(*args, **options):
+        try:
+            return function(*args, **options)
+        except FileNotFoundError as missing:
+            pytest.skip(str(missing))
+
+    return call
 
 
-def plane(path):
-    (frame,) = read(path)
-    return frame.data.astype(np.float32)
+file = _or_skip(real_flats.file)
+files = _or_skip(real_flats.files)
+combined_flat = _or_skip(real_flats.combined_flat)
 
 
-def combined_flat(flats, biases):
-    """Mean of the flats, each less the mean bias and over its own median."""
-    bias = np.mean([plane(path) for path in files(biases)], axis=0)
-    lit = [plane(path) - bias for path in files(flats)]
-    return np.mean([flat / np.median(flat) for flat in lit], axis=0)
-
-
+@_or_skip
 def score(catalog, name, dx=0, dy=0):
     """Recall, strict recall, false alarms and duplicates against the labels made by eye."""
-    program = FINDING / "score.py"
-    if not program.exists():
-        pytest.skip(f"no {program}")
-    spec = importlib.util.spec_from_file_location("score", program)
-    scorer = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(scorer)
-    position = [np.asarray(catalog[c].value) for c in ("x_centroid", "y_centroid", "radius")]
-    truth = scorer.read(str(FINDING / "truth" / f"{name}.ecsv"))
-    return scorer.score((position[0] + dx, position[1] + dy, position[2]), truth)
+    x, y, radius = (np.asarray(catalog[c].value) for c in ("x_centroid", "y_centroid", "radius"))
+    return real_flats.score(x, y, radius, name, (dx, dy))

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-import blank_frames
 import fleckcore
 from fleckcore import simulate
 from fleckcore.detection.options import Options
@@ -79,11 +78,11 @@ def test_the_published_recipe_knows_shadows_only():
         fleckcore.find(flat(), normalise="literal", bright=True)
 
 
-@pytest.mark.parametrize("kind", blank_frames.KINDS)
+@pytest.mark.parametrize("kind", simulate.BLANK_KINDS)
 def test_blank_frames_keep_the_stated_rate(kind):
     """0.1 are expected in a frame; 10 frames may hold 5 with a chance below 0.4 %, more by mistake only."""
     found = sum(
-        len(fleckcore.find(blank_frames.blank_frame(kind, shape=(500, 600), seed=seed)))
+        len(fleckcore.find(simulate.blank_frame(kind, shape=(500, 600), seed=seed)))
         for seed in range(10)
     )
     assert found <= 5

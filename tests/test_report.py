@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fleckcore import find
+from fleckcore import completeness, find
 from fleckcore.detection.search import search
 from fleckcore.errors import ArrayError, MissingExtraError, OutputError
 from fleckcore.frame import as_frame
@@ -78,6 +78,30 @@ def test_empty_catalogue_can_be_drawn(tmp_path):
     catalog = find(data)
     drawn(plots.plot_features, tmp_path / "a.png", as_frame(data), catalog)
     drawn(plots.plot_thumbnails, tmp_path / "b.png", as_frame(data), catalog)
+
+
+@pytest.fixture(scope="module")
+def survey(searched):
+    frame, _ = searched
+    return completeness(frame, kinds=["fleck", "ring"], radii=[4, 60], depths=[1e-4, 0.5], trials=2)
+
+
+def test_completeness_shows_what_was_found_and_what_not(survey, tmp_path):
+    """Cividis is yellow where all are found, dark blue where none is; orange marks lie between."""
+    plots.plot_completeness(survey, tmp_path / "c.png")
+    picture = image.imread(tmp_path / "c.png")[..., :3]
+    wanted = {"yellow": (0.99, 0.91, 0.21), "blue": (0.0, 0.13, 0.30), "orange": (0.835, 0.369, 0)}
+    for colour in wanted.values():
+        assert (np.abs(picture - colour).max(axis=2) < 0.03).sum() > 200
+    with pytest.raises(OutputError, match="R08"):
+        plots.plot_completeness(survey, tmp_path / "c.png")
+
+
+def test_completeness_of_nothing_can_be_drawn(tmp_path):
+    """No shadow has a place on so small a frame: white cells with a dash."""
+    result = completeness(np.full((20, 20), 7.0), kinds=["disc"], radii=[64], depths=[0.1])
+    plots.plot_completeness(result, tmp_path / "c.png")
+    assert image.imread(tmp_path / "c.png").shape[0] > 300
 
 
 def test_file_name_cannot_break_the_title(searched, tmp_path):

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from blank_frames import KINDS, LEVEL, blank_frame
 from fleckcore import simulate
 from fleckcore.errors import ArrayError, MetadataError, OutputError
-from fleckcore.simulate import FLECKS, Obstruction
+from fleckcore.simulate import FLECKS, Obstruction, blank_frame
+from fleckcore.simulate.blank import LEVEL
 
 SMALL = {"shape": (300, 420), "flecks": (), "n_freckles": 0}
 
@@ -189,7 +189,7 @@ def test_writing_refuses(tmp_path):
         simulate.write(scene, tmp_path / "missing" / "one.fits")
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", simulate.BLANK_KINDS)
 def test_blank_frames_are_blank(kind):
     image, same = (blank_frame(kind, shape=(256, 300), seed=9) for _ in range(2))
     assert image.tobytes() == same.tobytes()

@@ -9,6 +9,7 @@ from fleckcore._version import __version__
 
 if TYPE_CHECKING:
     from fleckcore.detection.catalog import Catalog
+    from fleckcore.detection.completeness import Completeness, completeness
     from fleckcore.detection.search import Options, SearchResult, find, search
     from fleckcore.errors import FleckError
     from fleckcore.frame import Frame, FrameMeta
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Catalog",
+    "Completeness",
     "FleckError",
     "Frame",
     "FrameMeta",
@@ -30,6 +32,7 @@ __all__ = [
     "SearchResult",
     "__version__",
     "build_config",
+    "completeness",
     "find",
     "label_components",
     "median_filter",
@@ -41,12 +44,14 @@ __all__ = [
 
 _HOMES = {
     "Catalog": "fleckcore.detection.catalog",
+    "Completeness": "fleckcore.detection.completeness",
     "FleckError": "fleckcore.errors",
     "Frame": "fleckcore.frame",
     "FrameMeta": "fleckcore.frame",
     "Options": "fleckcore.detection.search",
     "SearchResult": "fleckcore.detection.search",
     "build_config": "fleckcore.kernels",
+    "completeness": "fleckcore.detection.completeness",
     "find": "fleckcore.detection.search",
     "label_components": "fleckcore.kernels",
     "median_filter": "fleckcore.kernels",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fleckcore.cli import EXIT_NOTHING_USABLE, EXIT_SOME_QUARANTINED
+from fleckcore.cli.companions import Companions
 from fleckcore.cli.results import (
     can_draw,
     describe,
@@ -21,6 +22,7 @@ from fleckcore.cli.results import (
     to_json,
     write_results,
 )
+from fleckcore.cli.survey import brief_survey, describe_limits, write_survey
 from fleckcore.detection.normalise import METHODS
 from fleckcore.detection.search import DEFAULTS, Options, search
 from fleckcore.errors import FleckError, MissingExtraError, OutputError
@@ -29,7 +31,7 @@ from fleckcore.kernels import build_config
 if TYPE_CHECKING:
     from fleckcore.frame import Frame
 
-__all__ = ["command"]
+__all__ = ["command", "make_settings", "stem_of"]
 
 
 @click.command("find")
@@ -106,6 +108,13 @@ __all__ = ["command"]
     default=None,
     help="Draw the features and a sheet of thumbnails. By default when the extra 'report' is installed.",
 )
+@click.option(
+    "--completeness",
+    "with_completeness",
+    is_flag=True,
+    help="Also say which discs the search would find, by a dozen searches more; `fleckcore completeness` does it at "
+    "length.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs instead of text.")
 def command(
     files: tuple[Path, ...],
@@ -116,6 +125,7 @@ def command(
     reference: Path | None,
     threads: int | None,
     pictures: bool | None,
+    with_completeness: bool,
     as_json: bool,
     **options: Any,
 ) -> int:
@@ -127,28 +137,30 @@ def command(
     """
     if pictures and not can_draw():
         raise click.UsageError(str(MissingExtraError("matplotlib", "report")))
-    settings = _settings(options, reference)
+    settings = make_settings(options, reference)
+    if with_completeness and settings.bright:
+        raise click.UsageError("--completeness knows shadows only, not --bright.")
     prepare_folder(output)
     run = _Run(
         output=output,
         reading={"profile": profile, "chip": chip},
         options=settings,
-        bias=bias,
-        reference=reference,
+        companions=Companions(profile, bias, reference),
         threads=threads,
         pictures=can_draw() if pictures is None else pictures,
+        with_completeness=with_completeness,
         as_json=as_json,
         inputs={path.resolve() for path in files},
     )
-    run.check_companions()
+    run.companions.check(chip)
     with _progress(files, shown=not as_json) as paths:
         for path in paths:
             run.search_file(path)
     return run.finish()
 
 
-def _settings(options: dict[str, Any], reference: Path | None) -> Options:
-    """The options of the search; what cannot be meant is a usage error, before any work."""
+def make_settings(options: dict[str, Any], reference: Path | None) -> Options:
+    """Give the options of the search; what cannot be meant is a usage error, before any work."""
     if options["normalise"] == "difference" and reference is None:
         raise click.UsageError("--normalise difference needs --reference.")
     try:
@@ -163,23 +175,16 @@ class _Run:
     output: Path
     reading: dict[str, Any]
     options: Options
-    bias: str | None
-    reference: Path | None
+    companions: Companions
     threads: int | None
     pictures: bool
+    with_completeness: bool
     as_json: bool
     records: list[dict[str, Any]] = field(default_factory=list)
     inputs: set[Path] = field(default_factory=set)
     stems: set[str] = field(default_factory=set)
-    companions: dict[tuple[Path, int | None], Frame] = field(default_factory=dict)
     searched: int = 0
     quarantined: int = 0
-
-    def check_companions(self) -> None:
-        """Read bias and reference once, so that what is wrong with them is said before any work."""
-        for path in (self._bias_path, self.reference):
-            if path is not None:
-                self._companion(path, self.reading["chip"])
 
     def search_file(self, path: Path) -> None:
         from fleckcore.io import clean_text, read
@@ -201,20 +206,28 @@ class _Run:
         from fleckcore.io import safe_name
 
         chip = frame.meta.chip
-        result = search(
-            frame,
-            bias=self._bias(chip),
-            reference=self._companion(self.reference, chip),
-            options=self.options,
-            threads=self.threads,
-        )
-        stem = self._unused(safe_name(_stem(Path(name)) + ("" if alone else f"_chip{chip}")))
+        given: dict[str, Any] = {
+            "bias": self.companions.bias(chip),
+            "reference": self.companions.reference(chip),
+            "options": self.options,
+            "threads": self.threads,
+        }
+        result = search(frame, **given)
+        stem = self._unused(safe_name(stem_of(Path(name)) + ("" if alone else f"_chip{chip}")))
         written = write_results(frame, result, self.output, stem, pictures=self.pictures)
         label = name if alone else f"{name}[{frame.meta.extension}]"
+        lines = describe(label, result.catalog)
+        record = to_json(label, result.catalog, written)
+        if self.with_completeness:
+            survey = brief_survey(frame, label, **given)
+            files = write_survey(survey, self.output, stem, pictures=self.pictures)
+            lines += describe_limits(survey)
+            record["completeness"] = survey.to_json()
+            record["files"] |= {kind: str(path) for kind, path in files.items()}
         self.searched += 1
-        self.records.append(to_json(label, result.catalog, written))
+        self.records.append(record)
         if not self.as_json:
-            click.echo("\n".join(describe(label, result.catalog)))
+            click.echo("\n".join(lines))
             click.echo(f"  results: {written['catalog'].with_suffix('')}.*")
 
     def finish(self) -> int:
@@ -232,36 +245,9 @@ class _Run:
         self.stems.add(name)
         return name
 
-    @property
-    def _bias_path(self) -> Path | None:
-        """The bias, when it is a file and not a number."""
-        if self.bias is None:
-            return None
-        try:
-            float(self.bias)
-        except ValueError:
-            return Path(self.bias)
-        return None
 
-    def _bias(self, chip: int | None) -> Frame | float | None:
-        path = self._bias_path
-        if path is None and self.bias is not None:
-            return float(self.bias)
-        return self._companion(path, chip)
-
-    def _companion(self, path: Path | None, chip: int | None) -> Frame | None:
-        """A chip of the bias or of the reference, read once."""
-        if path is None:
-            return None
-        if (path, chip) not in self.companions:
-            from fleckcore.io import read
-
-            frames = read(path, profile=self.reading["profile"], chip=chip)
-            self.companions[path, chip] = frames[0]
-        return self.companions[path, chip]
-
-
-def _stem(path: Path) -> str:
+def stem_of(path: Path) -> str:
+    """Give the name of a file without its folder and endings."""
     name = path.name
     for ending in (".gz", ".fz"):
         name = name.removesuffix(ending)

@@ -14,7 +14,16 @@ if TYPE_CHECKING:
     from fleckcore.detection.search import SearchResult
     from fleckcore.frame import Frame
 
-__all__ = ["can_draw", "describe", "prepare_folder", "result_paths", "to_json", "write_results"]
+__all__ = [
+    "SURVEY_ENDINGS",
+    "can_draw",
+    "describe",
+    "describe_notes",
+    "prepare_folder",
+    "result_paths",
+    "to_json",
+    "write_results",
+]
 
 ROWS_SHOWN = 12
 
@@ -42,11 +51,13 @@ ENDINGS = {
     "picture": ".png",
     "thumbnails": "_thumbnails.png",
 }
+SURVEY_ENDINGS = {"completeness": ".completeness.ecsv", "completeness_picture": ".completeness.png"}
 
 
 def result_paths(folder: Path, stem: str) -> list[Path]:
     """Every file that results of this name may have, resolved."""
-    return [(folder / f"{stem}{ending}").resolve() for ending in ENDINGS.values()]
+    endings = [*ENDINGS.values(), *SURVEY_ENDINGS.values()]
+    return [(folder / f"{stem}{ending}").resolve() for ending in endings]
 
 
 def write_results(
@@ -92,12 +103,7 @@ def can_draw() -> bool:
 
 def describe(name: str, catalog: Catalog) -> list[str]:
     """Say in a few plain lines what was found."""
-    lines = [f"{name}: {_summary(catalog)}"]
-    lines += [f"  note: {warning}" for warning in catalog.meta["warnings"]]
-    if catalog.meta["unit"] == "DN" and catalog.meta["bias"] == "none subtracted":
-        lines.append(
-            "  note: no bias was subtracted; on a raw frame every loss is understated (--bias)"
-        )
+    lines = [f"{name}: {_summary(catalog)}", *describe_notes(catalog.meta)]
     rows = catalog[:ROWS_SHOWN]
     if len(rows):
         lines.append("   label        x        y  radius  area>5%   deepest loss    snr  shape")
@@ -112,6 +118,16 @@ def describe(name: str, catalog: Catalog) -> list[str]:
     if len(catalog) > len(rows):
         lines.append(f"  ... and {len(catalog) - len(rows)} more in the catalogue")
     return lines
+
+
+def describe_notes(meta: dict[str, Any]) -> list[str]:
+    """Say what the reader noticed, and whether a pedestal may have been left in."""
+    notes = [f"  note: {warning}" for warning in meta["warnings"]]
+    if meta["unit"] == "DN" and meta["bias"] == "none subtracted":
+        notes.append(
+            "  note: no bias was subtracted; on a raw frame every loss is understated (--bias)"
+        )
+    return notes
 
 
 def _summary(catalog: Catalog) -> str:

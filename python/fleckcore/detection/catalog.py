@@ -13,7 +13,7 @@ from astropy.units import Quantity
 from fleckcore.detection.feature import COLUMNS, FRAME_UNIT, Feature
 from fleckcore.io.catalogs import read_catalog, write_catalog, write_regions
 
-__all__ = ["Catalog"]
+__all__ = ["Catalog", "plain_values", "to_rows"]
 
 _ASTROPY_UNITS = {"DN": "adu", "electron/s": "electron / s"}
 
@@ -52,7 +52,7 @@ class Catalog(QTable):  # type: ignore[misc]  # astropy is not typed
             column: Any = Quantity(values, unit, dtype=dtype) if unit else Column(values)
             column.info.name, column.info.description = name, description
             columns.append(column)
-        return cls(columns, meta=_plain(meta))
+        return cls(columns, meta=plain_values(meta))
 
     def write(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write ECSV, FITS or CSV by the ending of ``path``, see `write_catalog`."""
@@ -69,18 +69,23 @@ class Catalog(QTable):  # type: ignore[misc]  # astropy is not typed
 
     def to_json(self) -> list[dict[str, Any]]:
         """Give a dict of plain values per feature, in the columns' units; NaN becomes None."""
-        names = self.colnames
-        values = [np.asarray(getattr(self[name], "value", self[name])).tolist() for name in names]
-        rows = zip(*values, strict=True)
-        return [{n: None if v != v else v for n, v in zip(names, row, strict=True)} for row in rows]
+        return to_rows(self)
 
 
-def _plain(value: Any) -> Any:
+def to_rows(table: QTable) -> list[dict[str, Any]]:
+    """Give a dict of plain values per row of any table, in the columns' units; NaN becomes None."""
+    names = table.colnames
+    values = [np.asarray(getattr(table[name], "value", table[name])).tolist() for name in names]
+    rows = zip(*values, strict=True)
+    return [{n: None if v != v else v for n, v in zip(names, row, strict=True)} for row in rows]
+
+
+def plain_values(value: Any) -> Any:
     """Reduce ``value`` to what ECSV and JSON both keep unchanged."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain_values(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, np.ndarray)):
-        return [_plain(item) for item in value]
+        return [plain_values(item) for item in value]
     if isinstance(value, np.generic):
         return value.item()
     return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)

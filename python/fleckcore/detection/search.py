@@ -19,7 +19,7 @@ from fleckcore.frame import Frame, as_frame
 if TYPE_CHECKING:
     from fleckcore.detection.catalog import Catalog
 
-__all__ = ["DEFAULTS", "Options", "SearchResult", "find", "search"]
+__all__ = ["DEFAULTS", "Options", "SearchResult", "bias_name", "find", "search", "without_bias"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,10 +144,10 @@ def search(
     from fleckcore.detection.catalog import Catalog
 
     given = as_frame(source, mask=mask, error=error)
-    frame = _without_bias(given, bias)
+    frame = without_bias(given, bias)
     if reference is not None:
-        reference = _without_bias(as_frame(reference), bias)
-    meta = _meta(given, options) | {"bias": _bias_name(bias)}
+        reference = without_bias(as_frame(reference), bias)
+    meta = _meta(given, options) | {"bias": bias_name(bias)}
     if frame.mask.all():
         blank = np.full(frame.shape, np.nan, np.float32)
         empty = Normalised(blank, None, blank, frame.mask, options.normalise)
@@ -176,7 +176,8 @@ def search(
     return SearchResult(catalog, finder.labels, normalised)
 
 
-def _without_bias(frame: Frame, bias: Any) -> Frame:
+def without_bias(frame: Frame, bias: Any) -> Frame:
+    """Give the frame's light: a bias frame, array or level subtracted; None subtracts nothing."""
     if bias is None:
         return frame
     level = _bias_level(bias) if _is_number(bias) else as_frame(bias).data
@@ -204,7 +205,8 @@ def _bias_level(bias: Any) -> float:
     return level
 
 
-def _bias_name(bias: Any) -> str:
+def bias_name(bias: Any) -> str:
+    """Say for people what was subtracted."""
     if bias is None:
         return "none subtracted"
     if isinstance(bias, Frame) and bias.meta.path:

@@ -1,8 +1,21 @@
-"""A detector with known flecks."""
+"""A detector with known flecks, known shadows on any frame, and frames with nothing on them."""
 
+from fleckcore.simulate.blank import BLANK_KINDS, blank_frame
 from fleckcore.simulate.chip import Scene, short_dark
 from fleckcore.simulate.file import write
-from fleckcore.simulate.matching import match_truth
+from fleckcore.simulate.matching import match_truth, pair_nearest
 from fleckcore.simulate.obstruction import FLECKS, Obstruction
+from fleckcore.simulate.shading import obscure
 
-__all__ = ["FLECKS", "Obstruction", "Scene", "match_truth", "short_dark", "write"]
+__all__ = [
+    "BLANK_KINDS",
+    "FLECKS",
+    "Obstruction",
+    "Scene",
+    "blank_frame",
+    "match_truth",
+    "obscure",
+    "pair_nearest",
+    "short_dark",
+    "write",
+]

@@ -10,6 +10,7 @@ import numpy as np
 from fleckcore.errors import ArrayError
 from fleckcore.frame import Frame, FrameMeta
 from fleckcore.simulate.obstruction import FLECKS, Obstruction
+from fleckcore.simulate.shading import shade
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -116,7 +117,7 @@ def short_dark(
     signal = flash_e * _flash_pattern(chip, shape)
     signal *= _column_gain(random, shape[1], column_rms)
     for item in truth:
-        _obstruct(signal, item)
+        shade((signal,), item)
     quality = np.zeros(shape, dtype=np.int16)
     _add_hot_pixels(random, signal, quality, hot_pixels)
 
@@ -181,10 +182,6 @@ def _check_inside(item: Obstruction, shape: tuple[int, int]) -> None:
                 code="A13",
                 advice="Give flecks= that fit, or flecks=() for none.",
             )
-
-
-def _obstruct(signal: NDArray[np.float64], item: Obstruction) -> None:
-    signal[_window(item)] *= 1 - item.stamp()
 
 
 def _freckles(

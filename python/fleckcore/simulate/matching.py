@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fleckcore.simulate.obstruction import Obstruction
 
-__all__ = ["match_truth"]
+__all__ = ["match_truth", "pair_nearest"]
 
 
 def match_truth(truth: Sequence[Obstruction], x: Any, y: Any) -> list[int | None]:
@@ -29,13 +30,31 @@ def match_truth(truth: Sequence[Obstruction], x: Any, y: Any) -> list[int | None
         more; ``None`` where there is none.
     """
     x, y = np.asarray(x, float), np.asarray(y, float)
-    pairs = sorted(
-        (float(distance), i, j)
-        for i, item in enumerate(truth)
-        for j, distance in enumerate(np.hypot(x - item.x, y - item.y))
-        if distance <= max(3.0, item.width / 2, item.height / 2)
+    distance = np.hypot(
+        x - np.array([item.x for item in truth])[:, None],
+        y - np.array([item.y for item in truth])[:, None],
     )
-    found: list[int | None] = [None] * len(truth)
+    near = np.array([max(3.0, item.width / 2, item.height / 2) for item in truth])
+    return pair_nearest(distance, distance <= near[:, None])
+
+
+def pair_nearest(distance: NDArray[Any], allowed: NDArray[np.bool_]) -> list[int | None]:
+    """Pair every row with at most one column, nearest pairs first.
+
+    Parameters
+    ----------
+    distance : ndarray, shape (n, m)
+        Between row and column.
+    allowed : ndarray of bool, shape (n, m)
+        Pairs that may be.
+
+    Returns
+    -------
+    list of int or None
+        For each row its column.
+    """
+    pairs = sorted((float(distance[i, j]), int(i), int(j)) for i, j in np.argwhere(allowed))
+    found: list[int | None] = [None] * len(distance)
     taken: set[int] = set()
     for _, i, j in pairs:
         if found[i] is None and j not in taken:
