@@ -85,8 +85,7 @@ struct Zones {
 // What is needed to score one block of places.
 struct Block {
   alignas(64) float sum[zones][shadow_block], count[zones][shadow_block];
-  alignas(64) float excess[shadow_sectors][shadow_block];
-  int sectors[shadow_block];
+  alignas(64) float excess[shadow_sectors][shadow_block], sectors[shadow_block];
 };
 
 void sum_zones(const Padded& image, const Zones& zone, std::int64_t at, bool complete, Block& block) {
@@ -102,39 +101,36 @@ void sum_zones(const Padded& image, const Zones& zone, std::int64_t at, bool com
   }
 }
 
-// The excess of every sector that counts; infinite, so that it sorts last, for one that does not.
+float enough(const Zones& zone, int z, float part) {
+  return std::max(1.0f, part * static_cast<float>(zone.offsets[z].size()));
+}
+
 void excess_of_sectors(const Zones& zone, Block& block) {
-  constexpr float nothing = std::numeric_limits<float>::infinity();
-  std::fill_n(block.sectors, shadow_block, 0);
-  const float enough_core = std::max(1.0f, least_of_core * static_cast<float>(zone.offsets[core].size()));
-  for (int k = 0; k < shadow_sectors; ++k) {
-    const float enough_rim = std::max(1.0f, least_of_sector * static_cast<float>(zone.offsets[rim + k].size()));
-    const float enough_beside = std::max(1.0f, least_of_sector * static_cast<float>(zone.offsets[beside + k].size()));
-    for (std::int64_t x = 0; x < shadow_block; ++x) {
-      const bool counts = block.count[rim + k][x] >= enough_rim && block.count[beside + k][x] >= enough_beside;
-      const float r = block.sum[rim + k][x] / block.count[rim + k][x];
-      const float b = block.sum[beside + k][x] / block.count[beside + k][x];
-      const float c = block.count[core][x] >= enough_core ? block.sum[core][x] / block.count[core][x] : b;
-      block.excess[k][x] = counts ? r - (1 - weight_of_core) * b - weight_of_core * c : nothing;
-      block.sectors[x] += counts;
-    }
-  }
+  const auto of_sector = FLECK_PICK(sector_excess);
+  const auto view = [&](int z, float part) {
+    return ShadowZone{block.sum[z], block.count[z], enough(zone, z, part)};
+  };
+  std::fill_n(block.sectors, shadow_block, 0.0f);
+  for (int k = 0; k < shadow_sectors; ++k)
+    of_sector(view(rim + k, least_of_sector), view(beside + k, least_of_sector), view(core, least_of_core),
+              weight_of_core, block.excess[k], block.sectors);
+}
+
+float mean_of_some(const Block& block, std::int64_t x) {
+  const int sectors = static_cast<int>(block.sectors[x]), cut = sectors / 6;
+  if (sectors < least_sectors) return std::numeric_limits<float>::quiet_NaN();
+  float total = 0;
+  for (int k = cut; k < sectors - cut; ++k) total += block.excess[k][x];
+  return std::sqrt(block.sectors[x] / shadow_sectors) * (total / static_cast<float>(sectors - 2 * cut));
 }
 
 // Mean of the sectors without the sixth that is lowest and the sixth that is highest.
-void score(const Zones& zone, Block& block, float* out, std::int64_t n) {
+void score(const Zones& zone, bool complete, Block& block, float* out, std::int64_t n) {
   excess_of_sectors(zone, block);
   FLECK_PICK(sort_sectors)(block.excess[0]);
-  for (std::int64_t x = 0; x < n; ++x) {
-    const int sectors = block.sectors[x], cut = sectors / 6;
-    if (sectors < least_sectors) {
-      out[x] = std::numeric_limits<float>::quiet_NaN();
-      continue;
-    }
-    float total = 0;
-    for (int k = cut; k < sectors - cut; ++k) total += block.excess[k][x];
-    out[x] = std::sqrt(static_cast<float>(sectors) / shadow_sectors) * total / static_cast<float>(sectors - 2 * cut);
-  }
+  alignas(64) float mean[shadow_block];
+  FLECK_PICK(mean_of_rows)(block.excess[0], shadow_sectors / 6, shadow_sectors - shadow_sectors / 6, mean);
+  for (std::int64_t x = 0; x < n; ++x) out[x] = complete ? mean[x] : mean_of_some(block, x);
 }
 
 }  // namespace
@@ -148,8 +144,9 @@ void shadow_search(const Image& lost, const Mask& mask, double radius, std::int6
   parallel_for(rows, threads, [&](std::int64_t y, int) {
     Block block;
     for (std::int64_t x = 0; x < cols; x += shadow_block) {
-      sum_zones(image, zone, (y + reach) * image.cols + x + reach, image.complete(y, x), block);
-      score(zone, block, &out(y, x), std::min(shadow_block, cols - x));
+      const bool complete = image.complete(y, x);
+      sum_zones(image, zone, (y + reach) * image.cols + x + reach, complete, block);
+      score(zone, complete, block, &out(y, x), std::min(shadow_block, cols - x));
     }
   });
 }

@@ -1,14 +1,50 @@
 #include "isa/shadow_search.hpp"
 
+#include <limits>
+
 namespace fleck::FLECK_ISA {
 
+namespace {
+
+constexpr int lanes = 16;
+using Lanes = float __attribute__((vector_size(lanes * sizeof(float))));
+
+Lanes load(const float* from) noexcept {
+  Lanes value;
+  __builtin_memcpy(&value, from, sizeof value);
+  return value;
+}
+
+}  // namespace
+
+// Vectors by name: left to itself the compiler jams two offsets into one scalar loop.
 void sum_at(const float* origin, const std::int32_t* offsets, std::int64_t n, float* __restrict sum) noexcept {
-  float total[shadow_block] = {};  // stays in registers
+  static_assert(shadow_block == 4 * lanes);
+  Lanes a{}, b{}, c{}, d{};
   for (std::int64_t k = 0; k < n; ++k) {
     const float* at = origin + offsets[k];
-    for (std::int64_t x = 0; x < shadow_block; ++x) total[x] += at[x];
+    a += load(at);
+    b += load(at + lanes);
+    c += load(at + 2 * lanes);
+    d += load(at + 3 * lanes);
   }
-  for (std::int64_t x = 0; x < shadow_block; ++x) sum[x] = total[x];
+  __builtin_memcpy(sum, &a, sizeof a);
+  __builtin_memcpy(sum + lanes, &b, sizeof b);
+  __builtin_memcpy(sum + 2 * lanes, &c, sizeof c);
+  __builtin_memcpy(sum + 3 * lanes, &d, sizeof d);
+}
+
+void sector_excess(const ShadowZone& rim, const ShadowZone& beside, const ShadowZone& core, float weight_of_core,
+                   float* __restrict excess, float* __restrict sectors) noexcept {
+  for (std::int64_t x = 0; x < shadow_block; ++x) {
+    const float b = beside.sum[x] / beside.count[x];
+    const float in_core = core.sum[x] / core.count[x];
+    const float c = core.count[x] >= core.enough ? in_core : b;
+    const float value = rim.sum[x] / rim.count[x] - (1 - weight_of_core) * b - weight_of_core * c;
+    const bool counts = (rim.count[x] >= rim.enough) & (beside.count[x] >= beside.enough);
+    excess[x] = counts ? value : std::numeric_limits<float>::infinity();
+    sectors[x] += counts ? 1.0f : 0.0f;
+  }
 }
 
 // The 39 exchanges of the best known network of 12 (Knuth, The Art of Computer Programming 3, section 5.3.4).
@@ -26,6 +62,13 @@ void sort_sectors(float* rows) noexcept {
       a[x] = lesser;
     }
   }
+}
+
+void mean_of_rows(const float* rows, int first, int last, float* __restrict mean) noexcept {
+  float total[shadow_block] = {};
+  for (int k = first; k < last; ++k)
+    for (std::int64_t x = 0; x < shadow_block; ++x) total[x] += rows[k * shadow_block + x];
+  for (std::int64_t x = 0; x < shadow_block; ++x) mean[x] = total[x] / static_cast<float>(last - first);
 }
 
 }  // namespace fleck::FLECK_ISA

@@ -9,10 +9,22 @@ namespace fleck {
 
 constexpr std::int64_t shadow_block = 64;  // neighbouring places that are scored together
 
+// Sums over one zone and how many pixels count, and how many must.
+struct ShadowZone {
+  const float* sum;
+  const float* count;
+  float enough;
+};
+
 FLECK_FOR_EACH_ISA(
     // sum[x] = the sum over k of origin[offsets[k] + x], for x in [0, shadow_block).
     void sum_at(const float* origin, const std::int32_t* offsets, std::int64_t n, float* __restrict sum) noexcept;
+    // excess[x] of one sector, infinite where it does not count; sectors[x] grows by 1 where it does.
+    void sector_excess(const ShadowZone& rim, const ShadowZone& beside, const ShadowZone& core, float weight_of_core,
+                       float* __restrict excess, float* __restrict sectors) noexcept;
     // Sorts, for every x, the 12 values rows[i * shadow_block + x] over i.
-    void sort_sectors(float* rows) noexcept;)
+    void sort_sectors(float* rows) noexcept;
+    // mean[x] of the rows from `first` to before `last`.
+    void mean_of_rows(const float* rows, int first, int last, float* __restrict mean) noexcept;)
 
 }  // namespace fleck

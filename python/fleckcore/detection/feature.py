@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Annotated, NamedTuple, get_type_hints
 
@@ -41,7 +42,10 @@ class Feature:
     y_peak: Annotated[int, _About("pix", "row of the pixel that loses most")]
     radius: Annotated[
         float,
-        _About("pix", "outer radius: the mean loss falls to 5 % of its largest"),
+        _About(
+            "pix",
+            "outer radius: the mean loss falls to 5 % of its largest; of a modelled shadow, to half",
+        ),
     ]
     radius_inner: Annotated[
         float,
@@ -69,6 +73,23 @@ class Feature:
     polarity: Annotated[str, _About("", "shadow or bright")]
     edge: Annotated[bool, _About("", "touches the edge of the frame")]
     blend: Annotated[bool, _About("", "overlaps another feature")]
+    x_err: Annotated[
+        float, _About("pix", "standard deviation of x_centroid, of a modelled shadow")
+    ] = math.nan
+    y_err: Annotated[
+        float, _About("pix", "standard deviation of y_centroid, of a modelled shadow")
+    ] = math.nan
+    radius_err: Annotated[
+        float, _About("pix", "standard deviation of radius, of a modelled shadow")
+    ] = math.nan
+    depth: Annotated[float, _About("", "fraction lost in the rim or disc, by the model")] = math.nan
+    depth_err: Annotated[float, _About("", "standard deviation of depth")] = math.nan
+    softness: Annotated[float, _About("pix", "width of the model's edges, a logistic scale")] = (
+        math.nan
+    )
+    residual: Annotated[
+        float, _About("", "rms that the model leaves, in 0.3 of that around before")
+    ] = math.nan
 
 
 def _columns() -> tuple[Column, ...]:

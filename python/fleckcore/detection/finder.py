@@ -52,7 +52,12 @@ class Finder:
     """
 
     def __init__(
-        self, frame: Frame, normalised: Normalised, options: Options, threads: int | None
+        self,
+        frame: Frame,
+        normalised: Normalised,
+        options: Options,
+        threads: int | None,
+        doubt: NDArray[np.float32] | None = None,
     ) -> None:
         self.frame = frame
         self.normalised = normalised
@@ -70,6 +75,7 @@ class Finder:
             sigmas=options.sigmas,
             mesh=options.mesh,
             threads=threads,
+            doubt=doubt,
         )
         self.loss[self.mask] = 0.0
         self.claimed = np.zeros(self.loss.shape, dtype=bool)
@@ -246,7 +252,7 @@ class Finder:
                 y0=cut[0].start,
                 x0=cut[1].start,
                 loss=self.loss[cut],
-                noise=self._pixel_noise(cut),
+                noise=self.pixel_noise[cut],
                 level=self.normalised.level[cut],
                 usable=usable,
                 free=usable & np.isin(self.labels[cut], (0, label)),
@@ -290,10 +296,11 @@ class Finder:
             blend=footprint.blend,
         )
 
-    def _pixel_noise(self, cut: Window) -> NDArray[np.float32]:
-        if self.normalised.error is not None:
-            return self.normalised.error[cut]
-        return self.scales[0].noise[cut]
+    @property
+    def pixel_noise(self) -> NDArray[np.float32]:
+        """One standard deviation of each pixel's loss."""
+        error = self.normalised.error
+        return self.scales[0].noise if error is None else error
 
 
 def _shape(measures: Measures) -> str:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fleckcore.detection.shadow import Shadow, fit_shadow
 from fleckcore.kernels import gaussian_filter, shadow_search
 
-__all__ = ["BINNING", "Large", "LargeSearch", "halved"]
+__all__ = ["BINNING", "Image", "Large", "LargeSearch", "halved"]
 
 Image = NDArray[np.float32]
 Window = tuple[slice, slice]
@@ -30,8 +30,8 @@ SHARPENING = 0.4
 FAMILY_WIDTH = 0.05
 """Relative width within which two radii are one size."""
 
-FALSE_FRACTION = 0.05
-"""Part of the features of one common size that may be false."""
+FALSE_FRACTION = 3e-3
+"""Part of the features of one common size that chance may add, were the noise Gaussian."""
 
 LEAST_DEPTH = 2e-4
 MAX_DEPTH = 0.5
@@ -127,7 +127,8 @@ class LargeSearch:
     Every radius from ``least`` to ``largest`` is scored everywhere (`fleckcore.kernels.shadow_search`), on a frame
     binned to suit it. The starts of most gain that do not overlap are fitted and subtracted, and the search goes on
     in what is left, so that a rim leaves no fragments. A size that the frame shows to be common (motes on one window
-    are of one size) is then searched more deeply: as deep as leaves one in twenty of that size false.
+    are of one size) is then searched more deeply: as deep as leaves three in a thousand of that size to
+    chance.
 
     Parameters
     ----------
@@ -166,35 +167,38 @@ class LargeSearch:
         self.explained = np.zeros_like(lost)
         self.false_alarms, self.model_error, self.threads = false_alarms, model_error, threads
         largest = min(largest, 0.4 * BINNING * min(lost.shape))
-        steps = int(np.ceil(np.log(largest / least) / np.log(RADIUS_STEP))) if largest > least else 0
+        steps = (
+            int(np.ceil(np.log(largest / least) / np.log(RADIUS_STEP))) if largest > least else 0
+        )
         self.radii = [least * RADIUS_STEP**i for i in range(steps)]
         self.found: list[Large] = []
         self._refused: list[_Start] = []
+        self._given_back: list[_Start] = []
         self._noise: dict[float, _Noise] = {}
 
     def run(self) -> list[Large]:
         """Search, learn which sizes are common, search again; what does not hold in the end is given back."""
-        for _ in range(PASSES if self.radii else 0):
-            self._explain()
-            self._judge()
+        if self.radii:
+            for _ in range(PASSES):
+                found_more = self._explain()
+                self._judge()
+                if not found_more:
+                    break
         return self.found
 
-    def _explain(self) -> None:
-        self._refused.clear()
-        for _ in range(MAX_ROUNDS):
-            accepted = [start for start in self._apart(self._starts()) if self._accept(start)]
-            if not accepted and not self._new_refusals:
-                return
+    def _explain(self) -> bool:
+        """Fit and subtract the starts of most gain, again and again; whether there was any."""
+        given = self._given_back
+        self._refused = [s for i, s in enumerate(given) if any(_near(s, t) for t in given[:i])]
+        for number in range(MAX_ROUNDS):
+            accepted: list[_Start] = []
+            for start in self._starts():
+                if all(_apart(start, other) for other in accepted) and self._accept(start):
+                    accepted.append(start)
+            if not accepted:
+                return number > 0
             self._refit()
-
-    def _apart(self, starts: list[_Start]) -> list[_Start]:
-        """Those that no start of more gain reaches."""
-        chosen: list[_Start] = []
-        for start in starts:
-            if all(_distance(start, other) > 1.2 * (start.radius + other.radius) for other in chosen):
-                chosen.append(start)
-        self._new_refusals = 0
-        return chosen
+        return True
 
     def _accept(self, start: _Start) -> bool:
         guess = Shadow(
@@ -203,7 +207,6 @@ class LargeSearch:
         large = self._fit(guess)
         if large is None or any(_same(large.shadow, other.shadow) for other in self.found):
             self._refused.append(start)
-            self._new_refusals += 1
             return False
         large.significance = start.significance
         self._put(large.shadow, 1)
@@ -213,8 +216,6 @@ class LargeSearch:
     def _judge(self) -> None:
         """Give back what is not significant once all others are explained, the least first."""
         for _ in range(MAX_ROUNDS):
-            for scores in self._scores():
-                self._noise[scores.radius] = scores.noise
             for large in self.found:
                 large.significance = self._significance(large)
             weak = [f for f in self.found if f.significance < self._limit(f.shadow.radius)]
@@ -222,6 +223,8 @@ class LargeSearch:
                 return
             for large in _alone(weak):
                 self._drop(large)
+                s = large.shadow
+                self._given_back.append(_Start(s.x, s.y, s.radius, s.depth, large.significance))
             self._refit()
 
     def _drop(self, large: Large) -> None:
@@ -262,7 +265,9 @@ class LargeSearch:
     ) -> _Scores:
         size = radius / level.binning
         blind = level.valid < 0.5
-        smooth = gaussian_filter(level.residual, SHARPENING * size, mask=blind, threads=self.threads)
+        smooth = gaussian_filter(
+            level.residual, SHARPENING * size, mask=blind, threads=self.threads
+        )
         sharp = level.residual - smooth
         excess = shadow_search(sharp, size, mask=blind, margin=margin, threads=self.threads)
         around = gaussian_filter(np.pad(level.explained, margin), 0.5 * size, threads=self.threads)
@@ -314,8 +319,11 @@ class LargeSearch:
     def _starts(self) -> list[_Start]:
         found: list[_Start] = []
         for scores in self._scores():
+            self._noise[scores.radius] = scores.noise
             z = scores.significance()
-            for y, x in _peaks(z, scores.noise.limit, max(1, int(0.2 * scores.radius / scores.binning))):
+            for y, x in _peaks(
+                z, scores.noise.limit, max(1, int(0.2 * scores.radius / scores.binning))
+            ):
                 start = _Start(
                     x=_centre(x - scores.margin, scores.binning),
                     y=_centre(y - scores.margin, scores.binning),
@@ -364,9 +372,7 @@ class LargeSearch:
         lost = level.residual[use].astype(float)
         spread = 0.3 * 1.4826 * float(np.median(np.abs(lost - np.median(lost)))) + 1e-5
         error = np.hypot(spread, self.model_error * np.abs(level.explained[use]))
-        fitted = fit_shadow(
-            guess, y[use], x[use], lost, error, self._usual_size(guess.radius)
-        )
+        fitted = fit_shadow(guess, y[use], x[use], lost, error, self._usual_size(guess.radius))
         if fitted is None or not self._plausible(fitted[0]):
             return None
         return Large(*fitted, significance=0.0)
@@ -422,6 +428,10 @@ def _centre(index: NDArray[np.integer] | int, binning: int) -> NDArray[np.float6
 
 def _distance(a: _Start | Shadow, b: _Start | Shadow) -> float:
     return float(np.hypot(a.x - b.x, a.y - b.y))
+
+
+def _apart(a: _Start, b: _Start) -> bool:
+    return _distance(a, b) > 1.2 * (a.radius + b.radius)
 
 
 def _alone(weak: list[Large]) -> list[Large]:

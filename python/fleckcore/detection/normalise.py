@@ -13,7 +13,7 @@ from fleckcore.errors import ArrayError, MetadataError
 from fleckcore.frame import Frame
 from fleckcore.kernels import median_filter, mesh_statistics
 
-__all__ = ["METHODS", "Method", "Normalised", "normalise"]
+__all__ = ["METHODS", "Method", "Normalised", "fitting", "literal_excess", "normalise", "sections"]
 
 Method = Literal["ratio", "literal", "difference", "none"]
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -135,14 +135,14 @@ def _ratio(
 ) -> Normalised:
     mask = frame.mask
     level = np.empty(frame.shape, np.float32)
-    for part in _sections(frame):
-        size = _fitting(window, level[part].shape)
+    for part in sections(frame):
+        size = fitting(window, level[part].shape)
         median = median_filter(frame.data[part], size, mask=mask[part], threads=threads)
         with np.errstate(over="ignore"):
             level[part] = median
     transmission = _divide(frame, level, mask, "ratio", unlit_below).transmission
-    for part in _sections(frame):
-        rows, cols = _fitting(stripe_window, level[part].shape)
+    for part in sections(frame):
+        rows, cols = fitting(stripe_window, level[part].shape)
         for stripe in ((1, cols), (rows, 1)):
             along = median_filter(transmission[part], stripe, threads=threads)
             along[~(along > unlit_below)] = np.nan  # a dead row or column
@@ -154,7 +154,7 @@ def _ratio(
     return Normalised(transmission, _relative_error(frame, level), level, ~searched, "ratio", unlit)
 
 
-def _sections(frame: Frame) -> list[tuple[slice, slice]]:
+def sections(frame: Frame) -> list[tuple[slice, slice]]:
     """The parts of the frame between the seams of its amplifiers, each normalised by itself."""
     ends = {"row": [0, frame.shape[0]], "col": [0, frame.shape[1]]}
     for axis, index in frame.meta.seams:
@@ -217,7 +217,7 @@ def _subtract(after: Normalised, before: Normalised) -> Normalised:
     return Normalised(transmission, error, after.level, mask, "difference", after.unlit)
 
 
-def _fitting(size: int, shape: tuple[int, ...]) -> tuple[int, int]:
+def fitting(size: int, shape: tuple[int, ...]) -> tuple[int, int]:
     """The largest odd window, not larger than the frame."""
     rows, cols = (min(size, n if n % 2 else n - 1) for n in shape)
     return max(rows, 1), max(cols, 1)
@@ -225,6 +225,6 @@ def _fitting(size: int, shape: tuple[int, ...]) -> tuple[int, int]:
 
 def literal_excess(normalised: Normalised, threads: int | None) -> NDArray[Any]:
     """The published recipe's image: 15x15 median, subtracted from unity, times 100 (per cent)."""
-    size = _fitting(LITERAL_SIZE, normalised.transmission.shape)
+    size = fitting(LITERAL_SIZE, normalised.transmission.shape)
     smooth = median_filter(normalised.transmission, size, threads=threads)
     return 100.0 * (1.0 - smooth)

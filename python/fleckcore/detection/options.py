@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from fleckcore.detection.normalise import Method
 from fleckcore.errors import ArrayError, MetadataError
 
-__all__ = ["DEFAULTS", "Options"]
+__all__ = ["DEFAULTS", "Options", "Shapes"]
+
+Shapes = Literal["all", "compact"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +26,8 @@ class Options:
         Windows of the normalisation in pixels, odd.
     unlit_below : float
         Pixels with less than this fraction of the typical light are not searched.
+    shapes : {"all", "compact"}
+        ``compact``: up to some 15 pixels radius. ``all``: large discs and rings too.
     bright : bool
         Search what is brighter than its surroundings instead of what is darker.
     false_alarms : float
@@ -38,6 +43,11 @@ class Options:
         Least number of footprint pixels.
     max_size : int
         Largest extent in pixels, streaks excepted. What is larger is counted, not listed.
+    least_radius, largest_radius : float
+        Of large discs and rings, pixels.
+    model_error : float
+        Part of a large shadow that may be left when its model is divided out: its shape is not quite that of the
+        model. What is found on top of it must stand out from that.
     edge_zone : int
         Within this distance of the frame's edge, where the level is extrapolated, a feature must be twice as
         significant.
@@ -54,6 +64,7 @@ class Options:
     window: int = 63
     stripe_window: int = 127
     unlit_below: float = 1 / 3
+    shapes: Shapes = "all"
     bright: bool = False
     false_alarms: float = 0.1
     sigmas: tuple[float, ...] = (0.0, 1.0, 2.0, 4.0, 8.0)
@@ -62,11 +73,19 @@ class Options:
     min_area: int = 1
     max_size: int = 64
     edge_zone: int = 16
+    least_radius: float = 16.0
+    largest_radius: float = 150.0
+    model_error: float = 0.04
 
     def __post_init__(self) -> None:
         if self.bright and self.normalise == "literal":
             raise MetadataError(
                 "the published recipe knows shadows only, bright=True cannot be meant.", code="M07"
+            )
+        if self.shapes not in get_args(Shapes):
+            raise MetadataError(
+                f"unknown shapes {self.shapes!r}, wanted one of {', '.join(get_args(Shapes))}.",
+                code="M07",
             )
         for name in ("window", "stripe_window"):
             size = getattr(self, name)

@@ -85,6 +85,7 @@ def make_scales(
     sigmas: Sequence[float],
     mesh: int,
     threads: int | None,
+    doubt: NDArray[np.float32] | None = None,
 ) -> tuple[list[Scale], NDArray[np.bool_]]:
     """Smooth the loss to every size and measure each one's noise where it stands.
 
@@ -107,6 +108,8 @@ def make_scales(
         Side of a mesh box in pixels.
     threads : int, optional
         Threads for the kernels.
+    doubt : ndarray of float32, shape (rows, cols), optional
+        What a subtracted model may leave, as one more standard deviation on every scale.
 
     Returns
     -------
@@ -118,7 +121,7 @@ def make_scales(
     noise = _mesh_noise(loss, mask, mesh, threads)
     with np.errstate(invalid="ignore"):
         mask = mask | (loss < -6.0 * noise)
-    scales = [_make_scale(loss, error, mask, sigma, mesh, threads) for sigma in sigmas]
+    scales = [_make_scale(loss, error, doubt, mask, sigma, mesh, threads) for sigma in sigmas]
     return scales, mask
 
 
@@ -133,6 +136,7 @@ def _mesh_noise(
 def _make_scale(
     loss: NDArray[np.float32],
     error: NDArray[np.float32] | None,
+    doubt: NDArray[np.float32] | None,
     mask: NDArray[np.bool_],
     sigma: float,
     box: int,
@@ -144,6 +148,8 @@ def _make_scale(
     if error is not None:
         promised = error / np.float32(max(1.0, 2 * np.sqrt(np.pi) * sigma))
         np.fmax(noise, promised, out=noise)
+    if doubt is not None:
+        np.hypot(noise, doubt, out=noise)
     unknown = ~np.isfinite(smooth)
     unknown |= mask
     np.copyto(smooth, 0.0, where=unknown)

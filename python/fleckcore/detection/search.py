@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from fleckcore._version import __version__
 from fleckcore.detection.finder import Finder
+from fleckcore.detection.modelled import find_large
 from fleckcore.detection.normalise import Method, Normalised, normalise
-from fleckcore.detection.options import DEFAULTS, Options
+from fleckcore.detection.options import DEFAULTS, Options, Shapes
 from fleckcore.errors import ArrayError
 from fleckcore.frame import Frame, as_frame
 
@@ -50,13 +51,14 @@ def find(
     reference: Any = None,
     normalise: Method = DEFAULTS.normalise,
     window: int = DEFAULTS.window,
+    shapes: Shapes = DEFAULTS.shapes,
     bright: bool = DEFAULTS.bright,
     false_alarms: float = DEFAULTS.false_alarms,
     min_depth: float = DEFAULTS.min_depth,
     min_area: int = DEFAULTS.min_area,
     threads: int | None = None,
 ) -> Catalog:
-    """Find the compact features of a frame: dust flecks, freckles, small motes.
+    """Find what stands in front of the detector: dust flecks, freckles, motes in and out of focus, streaks.
 
     Parameters
     ----------
@@ -75,6 +77,9 @@ def find(
         `fleckcore.detection.normalise.normalise` explains each.
     window : int
         Side of the median window in pixels, odd.
+    shapes : {"all", "compact"}
+        ``compact``: flecks, freckles, streaks and discs of up to some 15 pixels radius. ``all``: large discs and
+        rings too (with ``normalise="ratio"``).
     bright : bool
         Search bright features instead of shadows.
     false_alarms : float
@@ -102,6 +107,7 @@ def find(
     options = Options(
         normalise=normalise,
         window=window,
+        shapes=shapes,
         bright=bright,
         false_alarms=false_alarms,
         min_depth=min_depth,
@@ -154,8 +160,10 @@ def search(
         meta["status"] = "NO_VALID_PIXELS"
         labels = np.zeros(frame.shape, np.int32)
         return SearchResult(Catalog.from_features([], meta=meta), labels, empty)
+    large = find_large(frame, options, threads)
+    flat = large.divided_out(frame)
     normalised = normalise(
-        frame,
+        flat,
         options.normalise,
         window=options.window,
         stripe_window=options.stripe_window,
@@ -163,16 +171,23 @@ def search(
         reference=reference,
         threads=threads,
     )
-    finder = Finder(frame, normalised, options, threads)
+    doubt = np.float32(options.model_error) * np.abs(large.loss) if large.found else None
+    finder = Finder(flat, normalised, options, threads, doubt)
+    features = finder.features + large.features(
+        flat, normalised, finder.pixel_noise, options, len(finder.features) + 1
+    )
+    status = finder.status
+    large.draw(finder.labels)
+    large.restored(normalised)
     meta |= {
-        "status": finder.status,
+        "status": status,
         "masked_pixels": int(frame.mask.sum()),
         "unlit_pixels": normalised.unlit,
         "deviant_pixels": int((finder.mask & ~normalised.mask).sum()),
         "significance_limit": finder.limit,
         "not_listed": dict(sorted(finder.not_listed.items())),
     }
-    catalog = Catalog.from_features(finder.features, meta=meta)
+    catalog = Catalog.from_features(features, meta=meta)
     return SearchResult(catalog, finder.labels, normalised)
 
 

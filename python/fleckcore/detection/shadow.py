@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Shadow", "fit_shadow"]
+__all__ = ["FREE", "Shadow", "fit_shadow"]
 
 Array = NDArray[np.float64]
 
@@ -56,11 +56,6 @@ class Shadow:
         """Distance beyond which less than 1 % of ``depth`` is lost."""
         return self.radius + 4.6 * self.softness
 
-    @property
-    def outer(self) -> float:
-        """Radius at which the eye sees the shadow end: a tenth of its loss."""
-        return self.radius + 1.0 * self.softness
-
     def loss(self, y: NDArray[np.floating], x: NDArray[np.floating]) -> Array:
         """Fraction lost at ``y``, ``x`` (arrays that broadcast)."""
         return _loss(_values(self), np.hypot(x - self.x, y - self.y))
@@ -96,11 +91,7 @@ def _derivatives(p: Array, y: Array, x: Array) -> tuple[Array, Array]:
     by[1] = -by_r * (y - cy) / r
     by[2] = depth * (d_out - (1 - fill) * hole * d_into)
     by[3] = -depth * (1 - fill) * radius * d_into
-    by[4] = (
-        depth
-        * (-(radius - r) * d_out + (1 - fill) * (hole * radius - r) * d_into)
-        / softness
-    )
+    by[4] = depth * (-(radius - r) * d_out + (1 - fill) * (hole * radius - r) * d_into) / softness
     by[5] = depth * into
     by[6] = shape
     return depth * shape, by
