@@ -44,7 +44,7 @@ class Feature:
         float,
         _About(
             "pix",
-            "outer radius: the mean loss falls to 5 % of its largest; of a modelled shadow, to half",
+            "outer radius, at 5 % of the largest loss; at 50 % of a model",
         ),
     ]
     radius_inner: Annotated[
@@ -73,23 +73,23 @@ class Feature:
     polarity: Annotated[str, _About("", "shadow or bright")]
     edge: Annotated[bool, _About("", "touches the edge of the frame")]
     blend: Annotated[bool, _About("", "overlaps another feature")]
-    x_err: Annotated[
-        float, _About("pix", "standard deviation of x_centroid, of a modelled shadow")
-    ] = math.nan
-    y_err: Annotated[
-        float, _About("pix", "standard deviation of y_centroid, of a modelled shadow")
-    ] = math.nan
-    radius_err: Annotated[
-        float, _About("pix", "standard deviation of radius, of a modelled shadow")
-    ] = math.nan
+    x_err: Annotated[float, _About("pix", "standard deviation of x_centroid, of a model")] = (
+        math.nan
+    )
+    y_err: Annotated[float, _About("pix", "standard deviation of y_centroid, of a model")] = (
+        math.nan
+    )
+    radius_err: Annotated[float, _About("pix", "standard deviation of radius, of a model")] = (
+        math.nan
+    )
     depth: Annotated[float, _About("", "fraction lost in the rim or disc, by the model")] = math.nan
     depth_err: Annotated[float, _About("", "standard deviation of depth")] = math.nan
     softness: Annotated[float, _About("pix", "width of the model's edges, a logistic scale")] = (
         math.nan
     )
-    residual: Annotated[
-        float, _About("", "rms that the model leaves, in 0.3 of that around before")
-    ] = math.nan
+    residual: Annotated[float, _About("", "rms that the model leaves, in 0.3 of that before")] = (
+        math.nan
+    )
 
 
 def _columns() -> tuple[Column, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from fleckcore.detection.shadow import Shadow, fit_shadow
 from fleckcore.kernels import gaussian_filter, shadow_search
 
-__all__ = ["BINNING", "Image", "Large", "LargeSearch", "halved"]
+__all__ = ["BINNING", "MAX_DEPTH", "Image", "Large", "LargeSearch", "halved"]
 
 Image = NDArray[np.float32]
 Window = tuple[slice, slice]
@@ -30,14 +31,22 @@ SHARPENING = 0.4
 FAMILY_WIDTH = 0.05
 """Relative width within which two radii are one size."""
 
-FALSE_FRACTION = 3e-3
+FALSE_FRACTION = 0.02
 """Part of the features of one common size that chance may add, were the noise Gaussian."""
 
+CORRELATED = 1 / 3
+"""Distance over which scores are alike, as a fraction of the radius."""
+
 LEAST_DEPTH = 2e-4
-MAX_DEPTH = 0.5
+MAX_DEPTH = 0.3
+"""What is darker is compact, or the edge of the light."""
+
 MAX_ROUNDS = 12
 PASSES = 4
 TAIL_QUANTILE = 0.999
+
+MANY = 200_000
+"""Of more scores than these every fourth tells the noise."""
 
 
 @dataclass(eq=False)
@@ -54,12 +63,15 @@ class Large:
         Of the residuals, in standard deviations of the pixels around.
     significance : float
         In standard deviations of the score of its size, all others explained.
+    start : object
+        Where its first fit began.
     """
 
     shadow: Shadow
     covariance: NDArray[np.float64] = field(repr=False)
     rms: float
     significance: float
+    start: _Start | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -127,7 +139,7 @@ class LargeSearch:
     Every radius from ``least`` to ``largest`` is scored everywhere (`fleckcore.kernels.shadow_search`), on a frame
     binned to suit it. The starts of most gain that do not overlap are fitted and subtracted, and the search goes on
     in what is left, so that a rim leaves no fragments. A size that the frame shows to be common (motes on one window
-    are of one size) is then searched more deeply: as deep as leaves three in a thousand of that size to
+    are of one size) is then searched more deeply: as deep as leaves one in fifty of that size to
     chance.
 
     Parameters
@@ -208,7 +220,7 @@ class LargeSearch:
         if large is None or any(_same(large.shadow, other.shadow) for other in self.found):
             self._refused.append(start)
             return False
-        large.significance = start.significance
+        large.significance, large.start = start.significance, start
         self._put(large.shadow, 1)
         self.found.append(large)
         return True
@@ -223,24 +235,32 @@ class LargeSearch:
                 return
             for large in _alone(weak):
                 self._drop(large)
-                s = large.shadow
-                self._given_back.append(_Start(s.x, s.y, s.radius, s.depth, large.significance))
             self._refit()
 
     def _drop(self, large: Large) -> None:
-        self._put(large.shadow, -1)
+        """Give a shadow back, not to be tried again for now."""
+        shadow = large.shadow
+        self._put(shadow, -1)
         self.found.remove(large)
+        now = _Start(shadow.x, shadow.y, shadow.radius, shadow.depth, large.significance)
+        starts = [now] if large.start is None else [now, large.start]
+        self._given_back += starts
+        self._refused += starts
 
     def _refit(self) -> None:
         """Fit each again with all others subtracted."""
         for large in sorted(self.found, key=lambda f: -f.shadow.depth * f.shadow.radius):
             self._put(large.shadow, -1)
             again = self._fit(large.shadow)
-            if again is None:
-                self.found.remove(large)
-                continue
-            large.shadow, large.covariance, large.rms = again.shadow, again.covariance, again.rms
+            if again is not None:
+                large.shadow, large.covariance, large.rms = (
+                    again.shadow,
+                    again.covariance,
+                    again.rms,
+                )
             self._put(large.shadow, 1)
+            if again is None:
+                self._drop(large)
         for large in sorted(self.found, key=lambda f: f.significance):
             if any(f is not large and _same(f.shadow, large.shadow) for f in self.found):
                 self._drop(large)
@@ -279,7 +299,9 @@ class LargeSearch:
 
     def _noise_of(self, excess: Image, radius: float) -> _Noise:
         """From the lower half of the scores, where no shadows are, and their lower tail."""
-        known = excess[np.isfinite(excess)]
+        step = 2 if excess.size > MANY else 1
+        known = excess[::step, ::step]
+        known = known[np.isfinite(known)]
         if known.size < 50:
             return _Noise(0.0, 1.0, np.inf)
         tail, low, middle = np.quantile(known, [1 - TAIL_QUANTILE, NormalDist().cdf(-1), 0.5])
@@ -288,10 +310,18 @@ class LargeSearch:
         return _Noise(float(middle), sigma * max(1.0, heavy), self._limit(radius))
 
     def _limit(self, radius: float) -> float:
-        """Significance that few enough places pass by chance."""
-        places = BINNING**2 * self.valid.size / (0.5 * radius) ** 2
+        """Significance that few enough places pass by chance.
+
+        The expected number of maxima of a Gaussian field, as for the compact scales; and higher where the frame has
+        room for few independent scores, from which their noise is known less well (as Student's distribution has it).
+        """
+        area = BINNING**2 * self.valid.size
         allowed = self.false_alarms / len(self.radii) + FALSE_FRACTION * self._common(radius)
-        return -NormalDist().inv_cdf(min(0.01, allowed / places))
+        limit = 4.5
+        for _ in range(6):
+            places = area * limit**2 / (4 * np.pi * (CORRELATED * radius) ** 2)
+            limit = -NormalDist().inv_cdf(min(0.01, allowed / places))
+        return float(limit * (1 + 0.28 * (limit * radius) ** 2 / area))
 
     def _common(self, radius: float) -> float:
         """How many have this size, no fewer than three; else none."""
@@ -381,7 +411,7 @@ class LargeSearch:
         rows, cols = (BINNING * n for n in self.valid.shape)
         beyond = max(-shadow.x, -shadow.y, shadow.x - cols, shadow.y - rows)
         return (
-            0.8 * self.radii[0] < shadow.radius < 1.2 * self.radii[-1]
+            self.radii[0] <= shadow.radius < 1.2 * self.radii[-1]
             and LEAST_DEPTH < shadow.depth < MAX_DEPTH
             and beyond < 0.6 * shadow.radius
         )
@@ -421,7 +451,7 @@ def halved(value: Image, valid: Image) -> tuple[Image, Image]:
     return mean, weight / np.float32(4)
 
 
-def _centre(index: NDArray[np.integer] | int, binning: int) -> NDArray[np.float64] | float:
+def _centre(index: Any, binning: int) -> Any:
     """Position, in pixels of the frame, of the centre of a binned pixel."""
     return (index + 0.5) * binning - 0.5
 

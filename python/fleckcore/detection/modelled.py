@@ -45,6 +45,14 @@ class Modelled:
             data = frame.data / (1 - self.loss)
         return frame.replace(data=data.astype(np.result_type(frame.data.dtype, np.float32)))
 
+    def doubt(self, model_error: float) -> Image | None:
+        """What dividing them out may leave: a part of each, and edges half a pixel from their place."""
+        if not self.found:
+            return None
+        slope = np.hypot(*np.gradient(self.loss))
+        doubt: Image = np.float32(model_error) * np.abs(self.loss) + np.float32(0.5) * slope
+        return doubt
+
     def restored(self, normalised: Normalised) -> None:
         """Put them back into what was normalised without them."""
         if self.found:
@@ -82,7 +90,7 @@ def find_large(frame: Frame, options: Options, threads: int | None) -> Modelled:
         valid,
         least=options.least_radius,
         largest=options.largest_radius,
-        false_alarms=options.false_alarms,
+        false_alarms=options.false_alarms / 2,
         model_error=options.model_error,
         threads=threads,
     ).run()

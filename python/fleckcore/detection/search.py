@@ -171,8 +171,7 @@ def search(
         reference=reference,
         threads=threads,
     )
-    doubt = np.float32(options.model_error) * np.abs(large.loss) if large.found else None
-    finder = Finder(flat, normalised, options, threads, doubt)
+    finder = Finder(flat, normalised, options, threads, large.doubt(options.model_error))
     features = finder.features + large.features(
         flat, normalised, finder.pixel_noise, options, len(finder.features) + 1
     )

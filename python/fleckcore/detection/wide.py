@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from fleckcore.detection.large import BINNING, Image, halved
+from fleckcore.detection.large import BINNING, MAX_DEPTH, Image, halved
+from fleckcore.detection.measure import grow
 from fleckcore.detection.normalise import fitting, sections
 from fleckcore.detection.options import Options
 from fleckcore.frame import Frame
@@ -33,7 +34,7 @@ def wide_loss(frame: Frame, options: Options, threads: int | None) -> tuple[Imag
     The level is the median of 248 x 248 pixels, smoothed, and then running medians of 510 pixels along rows and
     columns, in each amplifier's part by itself. Shadows of up to some 150 pixels radius survive; gradients,
     vignetting, column patterns and steps do not. Pixels with less than ``options.unlit_below`` of the typical light,
-    and those much brighter than their surroundings, count as not valid.
+    those much brighter than their surroundings, and what is darker than any large shadow, count as not valid.
 
     Returns
     -------
@@ -52,7 +53,7 @@ def wide_loss(frame: Frame, options: Options, threads: int | None) -> tuple[Imag
     if known.size:
         low, middle = np.quantile(known, [0.1587, 0.5])
         glaring = lost < middle - BRIGHT_SIGMA * (middle - low)
-        valid[glaring] = 0
+        valid[glaring | grow(lost > MAX_DEPTH, 2)] = 0
     lost[valid < 0.5] = 0
     return lost, valid
 
