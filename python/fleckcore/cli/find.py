@@ -75,6 +75,13 @@ __all__ = ["command", "make_settings", "stem_of"]
     help="Median window in pixels, odd: larger than the features (here up to 40 across), small enough to follow "
     "vignetting.",
 )
+@click.option(
+    "--shapes",
+    type=click.Choice(["all", "compact"]),
+    default=DEFAULTS.shapes,
+    show_default=True,
+    help="compact: up to some 15 pixels radius; all: large discs and rings too.",
+)
 @click.option("--bright", is_flag=True, help="Search bright features instead of shadows.")
 @click.option(
     "--false-alarms",

@@ -127,9 +127,8 @@ class _Scores:
     noise: _Noise
 
     def significance(self) -> Image:
-        z: Image = (self.excess - np.float32(self.noise.middle)) / np.hypot(
-            np.float32(self.noise.sigma), self.doubt
-        )
+        noise = np.hypot(np.float32(self.noise.sigma), self.doubt)
+        z: Image = ((self.excess - np.float32(self.noise.middle)) / noise).astype(np.float32)
         return z
 
 
@@ -152,6 +151,8 @@ class LargeSearch:
         Expected number of features in a frame of Gaussian noise.
     model_error : float
         Part of a subtracted shadow that may be left, as its shape is not quite that of the model.
+    edge_zone : int
+        A shadow must reach farther into the frame than this.
     threads : int, optional
         Threads for the kernels.
 
@@ -172,12 +173,14 @@ class LargeSearch:
         largest: float,
         false_alarms: float,
         model_error: float,
+        edge_zone: int,
         threads: int | None = None,
     ) -> None:
         self.valid = valid
         self.residual = lost.copy()
         self.explained = np.zeros_like(lost)
         self.false_alarms, self.model_error, self.threads = false_alarms, model_error, threads
+        self.edge_zone = edge_zone
         largest = min(largest, 0.4 * BINNING * min(lost.shape))
         steps = (
             int(np.ceil(np.log(largest / least) / np.log(RADIUS_STEP))) if largest > least else 0
@@ -409,11 +412,11 @@ class LargeSearch:
 
     def _plausible(self, shadow: Shadow) -> bool:
         rows, cols = (BINNING * n for n in self.valid.shape)
-        beyond = max(-shadow.x, -shadow.y, shadow.x - cols, shadow.y - rows)
+        from_edge = min(shadow.x, shadow.y, cols - 1 - shadow.x, rows - 1 - shadow.y)
         return (
             self.radii[0] <= shadow.radius < 1.2 * self.radii[-1]
             and LEAST_DEPTH < shadow.depth < MAX_DEPTH
-            and beyond < 0.6 * shadow.radius
+            and from_edge > max(-0.6 * shadow.radius, self.edge_zone - shadow.radius)
         )
 
     def _window(self, shadow: Shadow, half: float) -> Window | None:
@@ -447,8 +450,8 @@ def halved(value: Image, valid: Image) -> tuple[Image, Image]:
         )
 
     weight = total(valid)
-    mean: Image = total(value * valid) / np.maximum(weight, np.float32(1e-6))
-    return mean, weight / np.float32(4)
+    mean = total(value * valid) / np.maximum(weight, np.float32(1e-6))
+    return mean.astype(np.float32), weight / np.float32(4)
 
 
 def _centre(index: Any, binning: int) -> Any:

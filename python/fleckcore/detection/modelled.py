@@ -92,6 +92,7 @@ def find_large(frame: Frame, options: Options, threads: int | None) -> Modelled:
         largest=options.largest_radius,
         false_alarms=options.false_alarms / 2,
         model_error=options.model_error,
+        edge_zone=options.edge_zone,
         threads=threads,
     ).run()
     found.sort(key=lambda f: (-f.significance, f.shadow.y, f.shadow.x))

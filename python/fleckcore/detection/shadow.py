@@ -171,7 +171,7 @@ def fit_shadow(
     if not np.isfinite(p).all() or p[6] <= 0:
         return None
     scale = 2 * cost / max(1, x.size - 10)
-    covariance = np.linalg.pinv(normal)[:7, :7] * scale
+    covariance: Array = np.linalg.pinv(normal)[:7, :7].astype(float) * scale
     shadow = Shadow(*(float(v) for v in p[:7]))
     return shadow, covariance, float(np.sqrt(scale))
 
@@ -182,5 +182,5 @@ def _cost(residual: Array) -> float:
 
 def _step(normal: Array, gradient: Array, damping: float) -> Array:
     damped = normal + damping * np.diag(np.diag(normal) + 1e-12 * np.trace(normal))
-    step: Array = np.linalg.lstsq(damped, gradient, rcond=None)[0]
+    step: Array = np.linalg.lstsq(damped, gradient, rcond=None)[0].astype(float)
     return step
