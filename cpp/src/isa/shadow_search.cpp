@@ -9,10 +9,10 @@ namespace {
 constexpr int lanes = 16;
 using Lanes = float __attribute__((vector_size(lanes * sizeof(float))));
 
-Lanes load(const float* from) noexcept {
+void add(Lanes& sum, const float* from) noexcept {
   Lanes value;
   __builtin_memcpy(&value, from, sizeof value);
-  return value;
+  sum += value;
 }
 
 }  // namespace
@@ -23,10 +23,10 @@ void sum_at(const float* origin, const std::int32_t* offsets, std::int64_t n, fl
   Lanes a{}, b{}, c{}, d{};
   for (std::int64_t k = 0; k < n; ++k) {
     const float* at = origin + offsets[k];
-    a += load(at);
-    b += load(at + lanes);
-    c += load(at + 2 * lanes);
-    d += load(at + 3 * lanes);
+    add(a, at);
+    add(b, at + lanes);
+    add(c, at + 2 * lanes);
+    add(d, at + 3 * lanes);
   }
   __builtin_memcpy(sum, &a, sizeof a);
   __builtin_memcpy(sum + lanes, &b, sizeof b);
