@@ -6,32 +6,34 @@ namespace fleck::FLECK_ISA {
 
 namespace {
 
-constexpr int lanes = 16;
+// As wide as the registers are: gcc keeps a wider vector in memory.
+#if defined(__AVX512F__)
+constexpr int lanes = 16, vectors = 4;
+#elif defined(__AVX__)
+constexpr int lanes = 8, vectors = 8;
+#else
+constexpr int lanes = 4, vectors = 8;
+#endif
 using Lanes = float __attribute__((vector_size(lanes * sizeof(float))));
-
-void add(Lanes& sum, const float* from) noexcept {
-  Lanes value;
-  __builtin_memcpy(&value, from, sizeof value);
-  sum += value;
-}
 
 }  // namespace
 
 // Vectors by name: left to itself the compiler jams two offsets into one scalar loop.
 void sum_at(const float* origin, const std::int32_t* offsets, std::int64_t n, float* __restrict sum) noexcept {
-  static_assert(shadow_block == 4 * lanes);
-  Lanes a{}, b{}, c{}, d{};
-  for (std::int64_t k = 0; k < n; ++k) {
-    const float* at = origin + offsets[k];
-    add(a, at);
-    add(b, at + lanes);
-    add(c, at + 2 * lanes);
-    add(d, at + 3 * lanes);
+  static_assert(shadow_block % (vectors * lanes) == 0);
+  for (std::int64_t x = 0; x < shadow_block; x += vectors * lanes) {
+    Lanes total[vectors] = {};
+    for (std::int64_t k = 0; k < n; ++k) {
+      const float* at = origin + offsets[k] + x;
+#pragma GCC unroll 8
+      for (int v = 0; v < vectors; ++v) {
+        Lanes value;
+        __builtin_memcpy(&value, at + v * lanes, sizeof value);
+        total[v] += value;
+      }
+    }
+    __builtin_memcpy(sum + x, total, sizeof total);
   }
-  __builtin_memcpy(sum, &a, sizeof a);
-  __builtin_memcpy(sum + lanes, &b, sizeof b);
-  __builtin_memcpy(sum + 2 * lanes, &c, sizeof c);
-  __builtin_memcpy(sum + 3 * lanes, &d, sizeof d);
 }
 
 void sector_excess(const ShadowZone& rim, const ShadowZone& beside, const ShadowZone& core, float weight_of_core,
