@@ -18,7 +18,8 @@
 //          count.
 // Size     2 <= radius <= 1000; bin the image first for large ones, 8 to 16 pixels are enough. On the grid some sectors
 //          of some radii below 6 have no pixel and never count: all scores are lowered then, at 2.2 and 2.3 all are NaN.
-// Cost     pixels * 3.5 radius^2 additions, twice that where not all pixels count; two padded copies of the image and one of 4 byte counts.
+// Cost     pixels * 3.5 radius^2 additions, twice that where not all pixels count; two padded copies of the image
+//          and one of 4 byte counts.
 // Sums are taken in float32 in one order, so threads and instruction set change no byte.
 #pragma once
 

@@ -16,6 +16,8 @@ constexpr int lanes = 4, vectors = 8;
 #endif
 using Lanes = float __attribute__((vector_size(lanes * sizeof(float))));
 
+inline void load(const float* from, Lanes& value) noexcept { __builtin_memcpy(&value, from, sizeof value); }
+
 }  // namespace
 
 // Vectors by name: left to itself the compiler jams two offsets into one scalar loop.
@@ -28,7 +30,7 @@ void sum_at(const float* origin, const std::int32_t* offsets, std::int64_t n, fl
 #pragma GCC unroll 8
       for (int v = 0; v < vectors; ++v) {
         Lanes value;
-        __builtin_memcpy(&value, at + v * lanes, sizeof value);
+        load(at + v * lanes, value);
         total[v] += value;
       }
     }
@@ -36,16 +38,27 @@ void sum_at(const float* origin, const std::int32_t* offsets, std::int64_t n, fl
   }
 }
 
+// By name too: without mask registers the compiler branches for every place.
 void sector_excess(const ShadowZone& rim, const ShadowZone& beside, const ShadowZone& core, float weight_of_core,
                    float* __restrict excess, float* __restrict sectors) noexcept {
-  for (std::int64_t x = 0; x < shadow_block; ++x) {
-    const float b = beside.sum[x] / beside.count[x];
-    const float in_core = core.sum[x] / core.count[x];
-    const float c = core.count[x] >= core.enough ? in_core : b;
-    const float value = rim.sum[x] / rim.count[x] - (1 - weight_of_core) * b - weight_of_core * c;
-    const bool counts = (rim.count[x] >= rim.enough) & (beside.count[x] >= beside.enough);
-    excess[x] = counts ? value : std::numeric_limits<float>::infinity();
-    sectors[x] += counts ? 1.0f : 0.0f;
+  const Lanes none = Lanes{} + std::numeric_limits<float>::infinity(), one = Lanes{} + 1.0f;
+  for (std::int64_t x = 0; x < shadow_block; x += lanes) {
+    Lanes rim_sum, rim_count, beside_sum, beside_count, core_sum, core_count, known;
+    load(rim.sum + x, rim_sum);
+    load(rim.count + x, rim_count);
+    load(beside.sum + x, beside_sum);
+    load(beside.count + x, beside_count);
+    load(core.sum + x, core_sum);
+    load(core.count + x, core_count);
+    load(sectors + x, known);
+    const Lanes b = beside_sum / beside_count;
+    const Lanes c = core_count >= core.enough ? core_sum / core_count : b;
+    Lanes value = rim_sum / rim_count - (1 - weight_of_core) * b - weight_of_core * c;
+    const auto counts = (rim_count >= rim.enough) & (beside_count >= beside.enough);
+    value = counts ? value : none;
+    known += counts ? one : Lanes{};
+    __builtin_memcpy(excess + x, &value, sizeof value);
+    __builtin_memcpy(sectors + x, &known, sizeof known);
   }
 }
 
