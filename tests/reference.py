@@ -277,3 +277,54 @@ def label_components(
             }
         )
     return labels, rows
+
+
+# --- shadow_search
+
+
+def shadow_search(data, radius, *, mask=None, margin=0):
+    """Score of a round shadow about every place, zone by zone, in float64."""
+    data = np.asarray(data, dtype=float)
+    counts = np.isfinite(data) if mask is None else np.isfinite(data) & ~mask
+    reach = int(1.2 * radius) + 1
+    image = np.pad(np.where(counts, data, np.nan), margin + reach, constant_values=np.nan)
+    core, rims, besides = shadow_zones(radius, reach)
+    out = np.full((data.shape[0] + 2 * margin, data.shape[1] + 2 * margin), np.nan)
+    for y, x in np.ndindex(out.shape):
+        around = image[y : y + 2 * reach + 1, x : x + 2 * reach + 1]
+        excess = []
+        for rim, beside in zip(rims, besides, strict=True):
+            shadow, ground = _mean_of(around[rim], 0.4), _mean_of(around[beside], 0.4)
+            hole = _mean_of(around[core], 0.3)
+            if shadow is not None and ground is not None:
+                excess.append(shadow - 0.7 * ground - 0.3 * (ground if hole is None else hole))
+        n = len(excess)
+        if n >= 4:
+            kept = np.sort(excess)[n // 6 : n - n // 6]
+            out[y, x] = np.sqrt(n / 12) * kept.mean()
+    return out
+
+
+def shadow_zones(radius, reach):
+    """What belongs to the core, and to each of the 12 sectors of the rim and of what is beside."""
+    dy, dx = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    distance = np.hypot(dy, dx) / radius
+    sector = np.floor((np.degrees(np.arctan2(dy, dx)) + 15) / 30) % 12
+    core = (distance >= 0.20) & (distance <= 0.45)
+    rim = (distance >= 0.55) & (distance <= 0.95)
+    beside = (distance >= 1.05) & (distance <= 1.20)
+    return (
+        core,
+        [rim & (sector == k) for k in range(12)],
+        [beside & (sector == k) for k in range(12)],
+    )
+
+
+def _mean_of(pixels, least):
+    """Mean of what is not NaN; None where that is too little."""
+    known = pixels[~np.isnan(pixels)]
+    return (
+        known.mean()
+        if known.size and 100 * known.size >= round(100 * least) * pixels.size
+        else None
+    )

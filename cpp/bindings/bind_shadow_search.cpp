@@ -10,7 +10,8 @@ void bind_shadow_search(py::module_& m) {
       "shadow_search",
       [](const py::array& data, double radius, std::int64_t margin, const std::optional<py::array>& mask,
          int threads) {
-        require(radius >= 2 && margin >= 0, "radius must be at least 2 and margin not negative");
+        require(radius >= 2 && radius <= 1000, "radius must be from 2 to 1000");
+        require(margin >= 0 && margin <= 2000, "margin must be from 0 to 2000");
         const Image image = image_of(data);
         const Mask view = mask_of(mask, image);
         const std::int64_t rows = image.rows + 2 * margin, cols = image.cols + 2 * margin;

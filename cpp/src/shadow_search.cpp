@@ -13,8 +13,10 @@ namespace fleck {
 namespace {
 
 constexpr int rim = 0, beside = shadow_sectors, core = 2 * shadow_sectors, zones = 2 * shadow_sectors + 1;
-constexpr double core_begins = 0.20, core_ends = 0.45, rim_begins = 0.55, rim_ends = 0.95, beside_begins = 1.05, beside_ends = 1.20;
-constexpr float least_of_sector = 0.4f, least_of_core = 0.3f, weight_of_core = 0.3f;
+constexpr double core_begins = 0.20, core_ends = 0.45, rim_begins = 0.55, rim_ends = 0.95;
+constexpr double beside_begins = 1.05, beside_ends = 1.20;
+constexpr std::int64_t least_of_sector = 40, least_of_core = 30;  // per cent of the pixels
+constexpr float weight_of_core = 0.3f;
 constexpr int least_sectors = 4;
 
 int zone_of(double dy, double dx, double radius) {
@@ -31,7 +33,7 @@ int zone_of(double dy, double dx, double radius) {
 struct Padded {
   std::int64_t rows, cols, reach;
   std::vector<float> value, count;
-  std::vector<std::int32_t> missing;
+  std::vector<std::uint32_t> missing;  // may wrap around, a difference does not mind
 
   Padded(const Image& image, const Mask& mask, std::int64_t margin, std::int64_t reach_, int threads)
       : rows(image.rows + 2 * (margin + reach_)),
@@ -53,9 +55,9 @@ struct Padded {
     });
     for (std::int64_t y = 0; y < rows; ++y) {
       const float* c = count.data() + y * cols;
-      const std::int32_t* above = missing.data() + y * (cols + 1) + 1;
-      std::int32_t* here = missing.data() + (y + 1) * (cols + 1) + 1;
-      std::int32_t in_row = 0;
+      const std::uint32_t* above = missing.data() + y * (cols + 1) + 1;
+      std::uint32_t* here = missing.data() + (y + 1) * (cols + 1) + 1;
+      std::uint32_t in_row = 0;
       for (std::int64_t x = 0; x < cols; ++x) {
         in_row += c[x] == 0.0f;
         here[x] = above[x] + in_row;
@@ -73,12 +75,14 @@ struct Padded {
 
 struct Zones {
   std::vector<std::int32_t> offsets[zones];
+  bool every_sector = true;  // has pixels; on a grid small radii leave some without
 
   Zones(double radius, std::int64_t reach, std::int64_t stride) {
     for (std::int64_t dy = -reach; dy <= reach; ++dy)
       for (std::int64_t dx = -reach; dx <= reach; ++dx)
         if (const int zone = zone_of(static_cast<double>(dy), static_cast<double>(dx), radius); zone >= 0)
           offsets[zone].push_back(static_cast<std::int32_t>(dy * stride + dx));
+    for (int z = 0; z < core; ++z) every_sector = every_sector && !offsets[z].empty();
   }
 };
 
@@ -101,14 +105,16 @@ void sum_zones(const Padded& image, const Zones& zone, std::int64_t at, bool com
   }
 }
 
-float enough(const Zones& zone, int z, float part) {
-  return std::max(1.0f, part * static_cast<float>(zone.offsets[z].size()));
+// In whole numbers: a rounded product would leave out a zone that has just enough.
+float enough(const Zones& zone, int z, std::int64_t per_cent) {
+  const auto n = static_cast<std::int64_t>(zone.offsets[z].size());
+  return static_cast<float>(std::max<std::int64_t>(1, (per_cent * n + 99) / 100));
 }
 
 void excess_of_sectors(const Zones& zone, Block& block) {
   const auto of_sector = FLECK_PICK(sector_excess);
-  const auto view = [&](int z, float part) {
-    return ShadowZone{block.sum[z], block.count[z], enough(zone, z, part)};
+  const auto view = [&](int z, std::int64_t per_cent) {
+    return ShadowZone{block.sum[z], block.count[z], enough(zone, z, per_cent)};
   };
   std::fill_n(block.sectors, shadow_block, 0.0f);
   for (int k = 0; k < shadow_sectors; ++k)
@@ -130,7 +136,8 @@ void score(const Zones& zone, bool complete, Block& block, float* out, std::int6
   FLECK_PICK(sort_sectors)(block.excess[0]);
   alignas(64) float mean[shadow_block];
   FLECK_PICK(mean_of_rows)(block.excess[0], shadow_sectors / 6, shadow_sectors - shadow_sectors / 6, mean);
-  for (std::int64_t x = 0; x < n; ++x) out[x] = complete ? mean[x] : mean_of_some(block, x);
+  const bool all = complete && zone.every_sector;
+  for (std::int64_t x = 0; x < n; ++x) out[x] = all ? mean[x] : mean_of_some(block, x);
 }
 
 }  // namespace

@@ -6,44 +6,59 @@ namespace fleck::FLECK_ISA {
 
 namespace {
 
-constexpr int lanes = 16;
+// As wide as the registers are: gcc keeps a wider vector in memory.
+#if defined(__AVX512F__)
+constexpr int lanes = 16, vectors = 4;
+#elif defined(__AVX__)
+constexpr int lanes = 8, vectors = 8;
+#else
+constexpr int lanes = 4, vectors = 8;
+#endif
 using Lanes = float __attribute__((vector_size(lanes * sizeof(float))));
 
-Lanes load(const float* from) noexcept {
-  Lanes value;
-  __builtin_memcpy(&value, from, sizeof value);
-  return value;
-}
+inline void load(const float* from, Lanes& value) noexcept { __builtin_memcpy(&value, from, sizeof value); }
 
 }  // namespace
 
 // Vectors by name: left to itself the compiler jams two offsets into one scalar loop.
 void sum_at(const float* origin, const std::int32_t* offsets, std::int64_t n, float* __restrict sum) noexcept {
-  static_assert(shadow_block == 4 * lanes);
-  Lanes a{}, b{}, c{}, d{};
-  for (std::int64_t k = 0; k < n; ++k) {
-    const float* at = origin + offsets[k];
-    a += load(at);
-    b += load(at + lanes);
-    c += load(at + 2 * lanes);
-    d += load(at + 3 * lanes);
+  static_assert(shadow_block % (vectors * lanes) == 0);
+  for (std::int64_t x = 0; x < shadow_block; x += vectors * lanes) {
+    Lanes total[vectors] = {};
+    for (std::int64_t k = 0; k < n; ++k) {
+      const float* at = origin + offsets[k] + x;
+#pragma GCC unroll 8
+      for (int v = 0; v < vectors; ++v) {
+        Lanes value;
+        load(at + v * lanes, value);
+        total[v] += value;
+      }
+    }
+    __builtin_memcpy(sum + x, total, sizeof total);
   }
-  __builtin_memcpy(sum, &a, sizeof a);
-  __builtin_memcpy(sum + lanes, &b, sizeof b);
-  __builtin_memcpy(sum + 2 * lanes, &c, sizeof c);
-  __builtin_memcpy(sum + 3 * lanes, &d, sizeof d);
 }
 
+// By name too: without mask registers the compiler branches for every place.
 void sector_excess(const ShadowZone& rim, const ShadowZone& beside, const ShadowZone& core, float weight_of_core,
                    float* __restrict excess, float* __restrict sectors) noexcept {
-  for (std::int64_t x = 0; x < shadow_block; ++x) {
-    const float b = beside.sum[x] / beside.count[x];
-    const float in_core = core.sum[x] / core.count[x];
-    const float c = core.count[x] >= core.enough ? in_core : b;
-    const float value = rim.sum[x] / rim.count[x] - (1 - weight_of_core) * b - weight_of_core * c;
-    const bool counts = (rim.count[x] >= rim.enough) & (beside.count[x] >= beside.enough);
-    excess[x] = counts ? value : std::numeric_limits<float>::infinity();
-    sectors[x] += counts ? 1.0f : 0.0f;
+  const Lanes none = Lanes{} + std::numeric_limits<float>::infinity(), one = Lanes{} + 1.0f;
+  for (std::int64_t x = 0; x < shadow_block; x += lanes) {
+    Lanes rim_sum, rim_count, beside_sum, beside_count, core_sum, core_count, known;
+    load(rim.sum + x, rim_sum);
+    load(rim.count + x, rim_count);
+    load(beside.sum + x, beside_sum);
+    load(beside.count + x, beside_count);
+    load(core.sum + x, core_sum);
+    load(core.count + x, core_count);
+    load(sectors + x, known);
+    const Lanes b = beside_sum / beside_count;
+    const Lanes c = core_count >= core.enough ? core_sum / core_count : b;
+    Lanes value = rim_sum / rim_count - (1 - weight_of_core) * b - weight_of_core * c;
+    const auto counts = (rim_count >= rim.enough) & (beside_count >= beside.enough);
+    value = counts ? value : none;
+    known += counts ? one : Lanes{};
+    __builtin_memcpy(excess + x, &value, sizeof value);
+    __builtin_memcpy(sectors + x, &known, sizeof known);
   }
 }
 

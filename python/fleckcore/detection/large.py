@@ -92,7 +92,7 @@ class _Start:
 
 @dataclass(frozen=True, eq=False)
 class _Level:
-    """The frame binned to pixels of one size: what is lost and not yet explained, what is valid, what is explained."""
+    """The frame binned to pixels of one size: what is lost and not explained, what is valid, what is explained."""
 
     binning: int
     residual: Image

@@ -32,7 +32,8 @@ def shadow_search(
     data : ndarray, shape (rows, cols)
         What is lost (a shadow is positive). Any real type, byte order and strides.
     radius : float
-        Outer radius in pixels, 2 to 1000. Bin the frame for large radii; 8 to 16 pixels are enough.
+        Outer radius in pixels, 2 to 1000. Bin the frame for large radii; 8 to 16 pixels are enough. Below 6 the pixel
+        grid leaves some sectors of some radii without a pixel, and these never count.
     mask : array_like of bool, shape (rows, cols), optional
         True where a pixel is left out, as NaN and infinite pixels are.
     margin : int
@@ -43,8 +44,8 @@ def shadow_search(
     Returns
     -------
     ndarray of float32, shape (rows + 2 margin, cols + 2 margin)
-        Excess in the unit of ``data``; ``[margin, margin]`` belongs to ``data[0, 0]``. Where not all sectors have 40 %
-        of their pixels it is lowered by the root of the part that has; NaN where fewer than 4 have.
+        Excess in the unit of ``data``; ``[margin, margin]`` belongs to ``data[0, 0]``. Where not all sectors have
+        40 % of their pixels it is lowered by the root of the part that has; NaN where fewer than 4 have.
 
     Raises
     ------
@@ -54,7 +55,7 @@ def shadow_search(
     image = check_image(data)
     if not (np.isfinite(radius) and 2 <= radius <= 1000):
         raise ArrayError(f"radius={radius!r}, wanted a number from 2 to 1000.", code="A09")
-    if not (int(margin) == margin and 0 <= margin <= 2000):
+    if not (0 <= margin <= 2000 and int(margin) == margin):
         raise ArrayError(f"margin={margin!r}, wanted a whole number from 0 to 2000.", code="A09")
     scores: NDArray[np.float32] = _core.shadow_search(
         image, float(radius), int(margin), check_mask(mask, image.shape), check_threads(threads)
