@@ -201,6 +201,16 @@ class LargeSearch:
                     break
         return self.found
 
+    def refine(self, lost: Image, valid: Image) -> None:
+        """Fit all again; ``lost`` is of the frame with all of them divided out."""
+        self.residual, self.valid = lost.copy(), valid
+        self._refit()
+
+    def settle(self) -> None:
+        """Judge all again, after `refine`."""
+        self._noise = {scores.radius: scores.noise for scores in self._scores()}
+        self._judge()
+
     def _explain(self) -> bool:
         """Fit and subtract the starts of most gain, again and again; whether there was any."""
         given = self._given_back

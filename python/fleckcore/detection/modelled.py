@@ -21,6 +21,9 @@ __all__ = ["Modelled", "find_large"]
 RING_FILL = 0.5
 """With more than this part of the rim's loss in its hole, a shadow is called a disc."""
 
+REFINEMENTS = 4
+"""How often the level is taken again without them: a large shadow pulls the level that it is measured against."""
+
 
 @dataclass(frozen=True, eq=False)
 class Modelled:
@@ -80,28 +83,36 @@ class Modelled:
 
 def find_large(frame: Frame, options: Options, threads: int | None) -> Modelled:
     """Search the large shadows of a frame, when they are asked for."""
-    loss = np.zeros(frame.shape, np.float32)
     asked = options.shapes == "all" and options.normalise == "ratio"
     if not asked or min(frame.shape) < 4 * options.least_radius:
-        return Modelled([], loss)
-    lost, valid = wide_loss(frame, options, threads)
-    found = LargeSearch(
-        lost,
-        valid,
+        return Modelled([], np.zeros(frame.shape, np.float32))
+    search = LargeSearch(
+        *wide_loss(frame, options, threads),
         least=options.least_radius,
         largest=options.largest_radius,
         false_alarms=options.false_alarms / 2,
         model_error=options.model_error,
         edge_zone=options.edge_zone,
         threads=threads,
-    ).run()
-    found.sort(key=lambda f: (-f.significance, f.shadow.y, f.shadow.x))
+    )
+    search.run()
+    for _ in range(REFINEMENTS if search.found else 0):
+        flat = Modelled(search.found, _total(search.found, frame, options)).divided_out(frame)
+        search.refine(*wide_loss(flat, options, threads))
+    if search.found:
+        search.settle()
+    found = sorted(search.found, key=lambda f: (-f.significance, f.shadow.y, f.shadow.x))
+    return Modelled(found, _total(found, frame, options))
+
+
+def _total(found: list[Large], frame: Frame, options: Options) -> Image:
+    """What all of them take together."""
+    loss = np.zeros(frame.shape, np.float32)
     sign = np.float32(-1 if options.bright else 1)
     for large in found:
         cut = _window(large.shadow, frame.shape, large.shadow.reach)
         loss[cut] += sign * _loss(large.shadow, cut)
-    np.minimum(loss, np.float32(0.98), out=loss)
-    return Modelled(found, loss)
+    return np.minimum(loss, np.float32(0.98), out=loss)
 
 
 def _window(shadow: Shadow, shape: tuple[int, ...], half: float | None = None) -> Window:
