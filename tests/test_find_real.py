@@ -28,6 +28,15 @@ def test_finds_flecks_and_donuts_beside_a_slit():
     assert result.catalog.meta["unlit_pixels"] > 10_000  # the strip that the stop keeps dark
 
 
+def test_finds_overlapping_rings_out_of_focus():
+    flat = combined_flat("arcsat_20190503/domeflat_sdss_r*", "arcsat_20190503/Bias*")
+    found = score(fleckcore.find(flat), "arcsat_20190503_r")
+    assert found["strict"] >= 0.8
+    assert found["false"] + found["duplicates"] <= 16
+    assert found["loc_median_px"] < 3
+    assert found["radius_scatter"] < 0.1
+
+
 def test_the_slit_is_one_row():
     path = files("ccdchar_st7_L/slitview.00000357.FLAT.FIT.gz")[0]
     catalog = fleckcore.find(fleckcore.read(path)[0])
