@@ -4,14 +4,13 @@ import numpy as np
 
 import fleckcore
 from fleckcore.detection.search import search
+from real_flats import esis_bias
 from real_frames import combined_flat, files, score
-
-ESIS_BLANK = (3561.0, 3790.0)  # DN, median of the blank columns left and right
 
 
 def test_finds_the_small_flecks_of_a_space_camera():
     frames = [fleckcore.read(path)[0] for path in files("msfc_esis1/ESIS1_0480[34].fit.gz")]
-    bias = np.where(np.arange(2052) < 1026, *ESIS_BLANK) * np.ones((1024, 1))
+    bias = esis_bias()
     mean = np.mean([frame.data.astype(np.float32) for frame in frames], axis=0)
     catalog = fleckcore.find(frames[0].replace(data=mean), bias=bias)
     result = score(catalog, "msfc_esis1", dx=50, dy=8)

@@ -60,7 +60,7 @@ class Large:
     covariance : ndarray, shape (7, 7)
         Of its values.
     rms : float
-        Of the residuals, in standard deviations of the pixels around.
+        Of the residuals, in units of 0.3 standard deviations of the pixels around before the fit.
     significance : float
         In standard deviations of the score of its size, all others explained.
     start : object
@@ -251,7 +251,7 @@ class LargeSearch:
             self._refit()
 
     def _drop(self, large: Large) -> None:
-        """Give a shadow back, not to be tried again for now."""
+        """Give a shadow back; this round of explaining does not try it again."""
         shadow = large.shadow
         self._put(shadow, -1)
         self.found.remove(large)
