@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from fleckcore.detection.feature import Feature
 from fleckcore.detection.footprint import Window
-from fleckcore.detection.large import Image, Large, LargeSearch
+from fleckcore.detection.large import Large, LargeSearch
 from fleckcore.detection.normalise import Normalised
 from fleckcore.detection.options import Options
+from fleckcore.detection.scores import Image
 from fleckcore.detection.shadow import FREE, Shadow
 from fleckcore.detection.wide import wide_loss
 from fleckcore.frame import Frame
@@ -34,7 +35,8 @@ class Modelled:
     found : list of Large
         By falling significance.
     loss : ndarray of float32, shape (rows, cols)
-        What all of them together take, from their models; negative where bright features were searched.
+        What all that is explained takes, from the models, listed or not; negative where bright features were
+        searched.
     """
 
     found: list[Large]
@@ -42,7 +44,7 @@ class Modelled:
 
     def divided_out(self, frame: Frame) -> Frame:
         """The frame as it would be without them."""
-        if not self.found:
+        if not self.loss.any():
             return frame
         with np.errstate(over="ignore", invalid="ignore"):
             data = frame.data / (1 - self.loss)
@@ -50,7 +52,7 @@ class Modelled:
 
     def doubt(self, model_error: float) -> Image | None:
         """What dividing them out may leave: a part of each, and edges half a pixel from their place."""
-        if not self.found:
+        if not self.loss.any():
             return None
         slope = np.hypot(*np.gradient(self.loss))
         doubt: Image = np.float32(model_error) * np.abs(self.loss) + np.float32(0.5) * slope
@@ -99,8 +101,7 @@ def find_large(frame: Frame, options: Options, threads: int | None) -> Modelled:
     for _ in range(REFINEMENTS if search.found else 0):
         flat = Modelled(search.found, _total(search.found, frame, options)).divided_out(frame)
         search.refine(*wide_loss(flat, options, threads))
-    if search.found:
-        search.settle()
+    search.settle()
     found = sorted(search.found, key=lambda f: (-f.significance, f.shadow.y, f.shadow.x))
     return Modelled(found, _total(found, frame, options))
 
@@ -116,7 +117,7 @@ def _total(found: list[Large], frame: Frame, options: Options) -> Image:
 
 
 def _window(shadow: Shadow, shape: tuple[int, ...], half: float | None = None) -> Window:
-    half = shadow.radius + shadow.softness if half is None else half
+    half = shadow.half_major + 2 * shadow.softness if half is None else half
     rows, cols = (
         slice(min(n, max(0, int(np.floor(c - half)))), max(0, min(n, int(np.ceil(c + half)) + 1)))
         for c, n in zip((shadow.y, shadow.x), shape, strict=True)
@@ -189,9 +190,9 @@ class _Measured:
             bbox_xmax=cols.stop - 1,
             bbox_ymin=rows.start,
             bbox_ymax=rows.stop - 1,
-            semimajor_axis=shadow.radius / 2,
-            semiminor_axis=shadow.radius / 2,
-            orientation=0.0,
+            semimajor_axis=shadow.half_major / 2,
+            semiminor_axis=shadow.half_major / shadow.stretch / 2,
+            orientation=shadow.orientation,
             transmission_mean=1 - mean,
             transmission_mean_err=mean_err,
             transmission_min=1 - self.sign * shadow.depth,

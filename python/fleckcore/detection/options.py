@@ -75,7 +75,7 @@ class Options:
     edge_zone: int = 16
     least_radius: float = 16.0
     largest_radius: float = 150.0
-    model_error: float = 0.04
+    model_error: float = 0.08
 
     def __post_init__(self) -> None:
         if self.bright and self.normalise == "literal":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ __all__ = ["FREE", "Shadow", "fit_shadow"]
 
 Array = NDArray[np.float64]
 
-FREE = ("x", "y", "radius", "hole", "softness", "fill", "depth")
+FREE = ("x", "y", "radius", "hole", "softness", "fill", "depth", "e1", "e2")
 """Names of the fitted values, in order; three of a plane beside the shadow follow."""
 
 _REACH = 1.45
@@ -19,20 +20,24 @@ _ITERATIONS = 25
 _STIFFNESS = 10.0
 """Pixels that are as good as one: noise on the scale of a shadow is correlated."""
 
+_MOST_STRETCH = 1.2
+
 
 @dataclass(frozen=True, slots=True)
 class Shadow:
-    """A disc or ring with soft edges, the shadow of a pupil.
+    """A disc or ring with soft edges, the shadow of a pupil, round or stretched to an ellipse.
 
     ``depth * (edge(radius) - (1 - fill) * edge(hole * radius))`` at distance r, where ``edge(a)`` falls from 1 to 0
-    about r = a as a logistic function of width ``softness``.
+    about r = a as a logistic function of width ``softness``. With dx, dy from the centre, and s**2 = 1 + e1**2 +
+    e2**2, the distance is r**2 = s * (dx**2 + dy**2) - e1 * (dx**2 - dy**2) - 2 * e2 * dx * dy, which keeps the
+    area of an ellipse what that of the circle is.
 
     Attributes
     ----------
     x, y : float
         Centre, 0-based pixels.
     radius : float
-        Where the outer edge has half of its loss, pixels.
+        Where the outer edge has half of its loss, pixels; of an ellipse, the geometric mean of its half axes.
     hole : float
         Radius of the hole over ``radius``.
     softness : float
@@ -41,6 +46,8 @@ class Shadow:
         Loss in the hole over ``depth``: 1 for a disc, about 0 for a ring.
     depth : float
         Fraction of light lost.
+    e1, e2 : float
+        Stretch along the columns' axis x (and, negative, along y), and along the diagonal; 0 for a circle.
     """
 
     x: float
@@ -50,15 +57,34 @@ class Shadow:
     softness: float
     fill: float
     depth: float
+    e1: float = 0.0
+    e2: float = 0.0
+
+    @property
+    def stretch(self) -> float:
+        """Ratio of the axes, at least 1."""
+        e = math.hypot(self.e1, self.e2)
+        return math.sqrt(1 + e * e) + e
+
+    @property
+    def orientation(self) -> float:
+        """Angle of the major axis in degrees, from +x towards +y."""
+        return math.degrees(math.atan2(self.e2, self.e1)) / 2
+
+    @property
+    def half_major(self) -> float:
+        """Half of the major axis, pixels."""
+        return self.radius * math.sqrt(self.stretch)
 
     @property
     def reach(self) -> float:
         """Distance beyond which less than 1 % of ``depth`` is lost."""
-        return self.radius + 4.6 * self.softness
+        return (self.radius + 4.6 * self.softness) * math.sqrt(self.stretch)
 
     def loss(self, y: NDArray[np.floating], x: NDArray[np.floating]) -> Array:
         """Fraction lost at ``y``, ``x`` (arrays that broadcast)."""
-        return _loss(_values(self), np.hypot(x - self.x, y - self.y))
+        values = _values(self)
+        return _loss(values, _radial(values, y, x))
 
 
 def _values(shadow: Shadow) -> Array:
@@ -70,8 +96,16 @@ def _edge(t: Array) -> Array:
     return edge
 
 
+def _radial(p: Array, y: NDArray[np.floating], x: NDArray[np.floating]) -> Array:
+    dx, dy, e1, e2 = x - p[0], y - p[1], p[7], p[8]
+    stretched = np.sqrt(1 + e1**2 + e2**2) * (dx**2 + dy**2)
+    stretched -= e1 * (dx**2 - dy**2) + 2 * e2 * dx * dy
+    r: Array = np.sqrt(np.maximum(stretched, 0))
+    return r
+
+
 def _loss(p: Array, r: Array) -> Array:
-    _, _, radius, hole, softness, fill, depth = p[:7]
+    radius, hole, softness, fill, depth = p[2:7]
     loss: Array = depth * (
         _edge((radius - r) / softness) - (1 - fill) * _edge((hole * radius - r) / softness)
     )
@@ -79,21 +113,24 @@ def _loss(p: Array, r: Array) -> Array:
 
 
 def _derivatives(p: Array, y: Array, x: Array) -> tuple[Array, Array]:
-    """Model without the plane, and its derivative by each of the seven values."""
-    cx, cy, radius, hole, softness, fill, depth = p[:7]
-    r = np.maximum(np.hypot(x - cx, y - cy), 1e-6)
+    """Model without the plane, and its derivative by each of its values."""
+    radius, hole, softness, fill, depth, e1, e2 = p[2:9]
+    dx, dy, s = x - p[0], y - p[1], np.sqrt(1 + e1**2 + e2**2)
+    r = np.maximum(_radial(p, y, x), 1e-6)
     out, into = _edge((radius - r) / softness), _edge((hole * radius - r) / softness)
     d_out, d_into = out * (1 - out) / softness, into * (1 - into) / softness
     shape = out - (1 - fill) * into
-    by_r = depth * (-d_out + (1 - fill) * d_into)
-    by = np.empty((7, r.size))
-    by[0] = -by_r * (x - cx) / r
-    by[1] = -by_r * (y - cy) / r
+    by_r = depth * (-d_out + (1 - fill) * d_into) / r
+    by = np.empty((9, r.size))
+    by[0] = -by_r * ((s - e1) * dx - e2 * dy)
+    by[1] = -by_r * ((s + e1) * dy - e2 * dx)
     by[2] = depth * (d_out - (1 - fill) * hole * d_into)
     by[3] = -depth * (1 - fill) * radius * d_into
     by[4] = depth * (-(radius - r) * d_out + (1 - fill) * (hole * radius - r) * d_into) / softness
     by[5] = depth * into
     by[6] = shape
+    by[7] = 0.5 * by_r * (e1 / s * (dx**2 + dy**2) - (dx**2 - dy**2))
+    by[8] = 0.5 * by_r * (e2 / s * (dx**2 + dy**2) - 2 * dx * dy)
     return depth * shape, by
 
 
@@ -104,6 +141,7 @@ def fit_shadow(
     lost: Array,
     error: Array,
     size: tuple[float, float, float] | None = None,
+    stretch: float = 0.0,
 ) -> tuple[Shadow, Array, float] | None:
     """Fit a shadow and a plane to the pixels around it, robustly.
 
@@ -117,35 +155,46 @@ def fit_shadow(
         Pixels, what they lose, and one standard deviation of it.
     size : (float, float, float), optional
         Expected radius and hole, and how much either may differ, relative to the radius.
+    stretch : float
+        Expected standard deviation of ``e1`` and ``e2``; 0 keeps them as they are.
 
     Returns
     -------
     shadow : Shadow
-    covariance : ndarray, shape (7, 7)
+    covariance : ndarray, shape (9, 9)
         Of the values in the order of `FREE`, scaled by the residuals.
     rms : float
         Of the residuals, in units of ``error``.
     """
-    r0 = start.radius
+    r0, n = start.radius, len(FREE)
     p = np.concatenate([_values(start), [0.0, 0.0, 0.0]])
-    low = np.array([start.x - 0.3 * r0, start.y - 0.3 * r0, 0.75 * r0, 0.05, 0.03 * r0, -0.7, 0.0])
-    high = np.array([start.x + 0.3 * r0, start.y + 0.3 * r0, 1.3 * r0, 0.75, 0.25 * r0, 1.0, 1.0])
+    most = _MOST_STRETCH
+    low = np.array(
+        [p[0] - 0.3 * r0, p[1] - 0.3 * r0, 0.75 * r0, 0.05, 0.03 * r0, -0.7, 0.0, -most, -most]
+    )
+    high = np.array(
+        [p[0] + 0.3 * r0, p[1] + 0.3 * r0, 1.3 * r0, 0.75, 0.25 * r0, 1.0, 1.0, most, most]
+    )
     plane = np.stack([np.ones_like(x), (x - start.x) / r0, (y - start.y) / r0])
-    p[:7] = np.clip(p[:7], low, high)
-    outside = np.hypot(x - start.x, y - start.y) > 1.08 * r0
+    p[:n] = np.clip(p[:n], low, high)
+    outside = _radial(p, y, x) > 1.08 * r0
     if outside.sum() >= 5:
-        p[7] = float(np.median(lost[outside]))
-    wish, stiff = np.zeros(10), np.zeros(10)
+        p[n] = float(np.median(lost[outside]))
+    wish, stiff = np.zeros(n + 3), np.zeros(n + 3)
+    held = [] if stretch else [7, 8]
+    stiff[7:9] = _STIFFNESS / stretch**2 if stretch else 1.0
     if size is not None:
         wish[2], wish[3] = size[0], size[1]
         stiff[2], stiff[3] = _STIFFNESS / (size[2] * size[0]) ** 2, _STIFFNESS / size[2] ** 2
+    stiff[held], wish[held] = 1.0, p[held]
     damping, cost = 1e-2, np.inf
-    jacobian = np.empty((10, x.size))
-    jacobian[7:] = plane
-    normal = np.eye(10)
+    jacobian = np.empty((n + 3, x.size))
+    jacobian[n:] = plane
+    normal = np.eye(n + 3)
     for _ in range(_ITERATIONS):
-        model, jacobian[:7] = _derivatives(p, y, x)
-        residual = (lost - model - p[7:] @ plane) / error
+        model, jacobian[:n] = _derivatives(p, y, x)
+        jacobian[held] = 0.0
+        residual = (lost - model - p[n:] @ plane) / error
         weight = 1 / np.sqrt(1 + residual**2) / error
         scaled = jacobian * weight
         normal = scaled @ (jacobian / error).T + np.diag(stiff)
@@ -154,9 +203,9 @@ def fit_shadow(
         improved = False
         for _ in range(6):
             trial = p + _step(normal, gradient, damping)
-            trial[:7] = np.clip(trial[:7], low, high)
-            model = _loss(trial, np.hypot(x - trial[0], y - trial[1]))
-            trial_cost = _cost((lost - model - trial[7:] @ plane) / error)
+            trial[:n] = np.clip(trial[:n], low, high)
+            model = _loss(trial, _radial(trial, y, x))
+            trial_cost = _cost((lost - model - trial[n:] @ plane) / error)
             trial_cost += 0.5 * float(stiff @ (wish - trial) ** 2)
             if trial_cost < cost:
                 improved = True
@@ -170,9 +219,9 @@ def fit_shadow(
             break
     if not np.isfinite(p).all() or p[6] <= 0:
         return None
-    scale = 2 * cost / max(1, x.size - 10)
-    covariance: Array = np.linalg.pinv(normal)[:7, :7].astype(float) * scale
-    shadow = Shadow(*(float(v) for v in p[:7]))
+    scale = 2 * cost / max(1, x.size - n - 3)
+    covariance: Array = np.linalg.pinv(normal)[:n, :n].astype(float) * scale
+    shadow = Shadow(*(float(v) for v in p[:n]))
     return shadow, covariance, float(np.sqrt(scale))
 
 

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from fleckcore.detection.large import BINNING, MAX_DEPTH, Image, halved
+from fleckcore.detection.large import MAX_DEPTH
 from fleckcore.detection.measure import grow
 from fleckcore.detection.normalise import fitting, sections
 from fleckcore.detection.options import Options
+from fleckcore.detection.scores import BINNING, Image, halved
 from fleckcore.frame import Frame
 from fleckcore.kernels import gaussian_filter, median_filter
 

@@ -1,0 +1,197 @@
+"""How unlikely a large shadow is at every place: scores of rings and discs, and their noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fleckcore.kernels import gaussian_filter, shadow_search
+
+__all__ = [
+    "BINNING",
+    "Image",
+    "Level",
+    "Noise",
+    "Scores",
+    "centre_of",
+    "halved",
+    "peaks",
+    "round_scores",
+    "significance_limit",
+]
+
+Image = NDArray[np.float32]
+
+BINNING = 2
+"""The finest image that is searched is the frame binned so many times."""
+
+FINEST_RADIUS = 16
+"""Largest radius in pixels of the binned image that it is searched in."""
+
+SHARPENING = 0.4
+"""Structure much larger than this fraction of the radius is taken out before a score."""
+
+LIMIT_MARGIN = 1.06
+"""Scores are not quite Gaussian: bright rings, of which real flats have none, reach so much farther."""
+
+NOISE_ROUNDS = 3
+TAIL_QUANTILE = 0.999
+LEAST_NOISE = 1e-6
+
+MANY = 200_000
+"""Of more scores than these every fourth tells the noise."""
+
+
+@dataclass(frozen=True, eq=False)
+class Level:
+    """The frame binned to pixels of one size: what is lost and not explained, what is valid, what is explained."""
+
+    binning: int
+    residual: Image
+    valid: Image
+    explained: Image
+
+    def halved(self) -> Level:
+        """Binned twice as much."""
+        residual, valid = halved(self.residual, self.valid)
+        explained, _ = halved(self.explained, np.ones_like(self.valid))
+        return Level(2 * self.binning, residual, valid, explained)
+
+    def suited(self, radius: float) -> Level:
+        """Binned as far as a radius, in pixels of the frame, asks for."""
+        level = self
+        while radius > level.binning * FINEST_RADIUS and min(level.valid.shape) > 3:
+            level = level.halved()
+        return level
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Of the scores of one kind: usual value and one standard deviation."""
+
+    middle: float
+    sigma: float
+
+    @classmethod
+    def of(cls, score: Image, doubt: Image) -> Noise:
+        """Measure the lower half of the scores, where no shadows are, and their lower tail.
+
+        It is what stands beside the doubt: 16 % of the scores lie more than one standard deviation of both below
+        the middle, and no more than a Gaussian's 0.1 % lie more than three below it.
+        """
+        step = 2 if score.size > MANY else 1
+        score, doubt = score[::step, ::step], doubt[::step, ::step]
+        seen = np.isfinite(score)
+        if np.count_nonzero(seen) < 50:
+            return cls(0.0, np.inf)
+        middle = float(np.median(score[seen]))
+        below, doubt = middle - score[seen], doubt[seen]
+        one = NormalDist().cdf(1)
+        sigma = max(float(np.quantile(below, one)), LEAST_NOISE)
+        for _ in range(NOISE_ROUNDS):
+            sigma *= float(np.quantile(below / np.hypot(sigma, doubt), one))
+            sigma = max(sigma, LEAST_NOISE)
+        tail = float(np.quantile(below / np.hypot(sigma, doubt), TAIL_QUANTILE))
+        return cls(middle, sigma * max(1.0, tail / NormalDist().inv_cdf(TAIL_QUANTILE)))
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """Scores of one size; ``[margin, margin]`` is the first pixel of the level.
+
+    Attributes
+    ----------
+    radius : float
+        Of what is looked for, pixels of the frame.
+    score : ndarray of float32
+        Mean fraction lost.
+    doubt : ndarray of float32
+        What an imperfect model of the shadows around may leave.
+    """
+
+    radius: float
+    binning: int
+    margin: int
+    score: Image
+    doubt: Image
+    noise: Noise
+
+    def significance(self) -> Image:
+        """In standard deviations of noise and doubt."""
+        noise = np.hypot(np.float32(self.noise.sigma), self.doubt)
+        z: Image = ((self.score - np.float32(self.noise.middle)) / noise).astype(np.float32)
+        return z
+
+
+def round_scores(
+    level: Level,
+    radius: float,
+    margin: int,
+    *,
+    model_error: float,
+    threads: int | None,
+    noise: Noise | None = None,
+) -> Scores:
+    """Score rings and discs of one radius everywhere, up to ``margin`` binned pixels outside the frame."""
+    size = radius / level.binning
+    blind = level.valid < 0.5
+    smooth = gaussian_filter(level.residual, SHARPENING * size, mask=blind, threads=threads)
+    sharp = level.residual - smooth
+    score = shadow_search(sharp, size, mask=blind, margin=margin, threads=threads)
+    around = gaussian_filter(np.pad(level.explained, margin), 0.5 * size, threads=threads)
+    doubt = np.float32(model_error) * around
+    noise = Noise.of(score, doubt) if noise is None else noise
+    return Scores(radius, level.binning, margin, score, doubt, noise)
+
+
+def significance_limit(area: float, allowed: float, size: float) -> float:
+    """Significance that ``allowed`` places of a frame of ``area`` pixels pass by chance.
+
+    The expected number of maxima of a Gaussian field that is alike over ``size`` pixels; and higher where the frame
+    has room for few independent scores, from which their noise is known less well (as Student's distribution has it).
+    """
+    limit = 4.5
+    for _ in range(6):
+        places = area * limit**2 / (4 * np.pi * size**2)
+        limit = -NormalDist().inv_cdf(min(0.01, allowed / places))
+    return float(LIMIT_MARGIN * limit * (1 + 2.5 * (limit * size) ** 2 / area))
+
+
+def peaks(z: Image, limit: float, reach: int) -> list[tuple[int, int]]:
+    """Local maxima above ``limit``, none within ``reach`` pixels of a higher one; highest first."""
+    filled = np.where(np.isfinite(z), z, -np.inf)
+    ys, xs = np.nonzero(filled > limit)
+    order = np.argsort(-filled[ys, xs], kind="stable")
+    blocked = np.zeros(z.shape, bool)
+    kept = []
+    for y, x in zip(ys[order].tolist(), xs[order].tolist(), strict=True):
+        if not blocked[y, x]:
+            kept.append((y, x))
+            blocked[max(0, y - reach) : y + reach + 1, max(0, x - reach) : x + reach + 1] = True
+    return kept
+
+
+def halved(value: Image, valid: Image) -> tuple[Image, Image]:
+    """Bin 2 x 2: the mean of what is valid, and how much is. An odd last row or column is left out."""
+    rows, cols = value.shape[0] // 2 * 2, value.shape[1] // 2 * 2
+
+    def total(image: Image) -> Image:
+        return (
+            image[:rows:2, :cols:2]
+            + image[1:rows:2, :cols:2]
+            + image[:rows:2, 1:cols:2]
+            + image[1:rows:2, 1:cols:2]
+        )
+
+    weight = total(valid)
+    mean = total(value * valid) / np.maximum(weight, np.float32(1e-6))
+    return mean.astype(np.float32), weight / np.float32(4)
+
+
+def centre_of(index: Any, binning: int) -> Any:
+    """Position, in pixels of the frame, of the centre of a binned pixel."""
+    return (index + 0.5) * binning - 0.5
