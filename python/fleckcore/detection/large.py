@@ -42,6 +42,12 @@ CLEAR = 10.0
 STRETCH = 0.05
 """Usual standard deviation of their e1 and e2."""
 
+FAINT = 2.5
+FEW = 20
+EVIDENT = 1.0
+"""Where shadows cover much of a frame, the noise of its scores is that of the shadows: of the fainter ones, above 2.5
+standard deviations, the first 20 are tried too, and taken if the fit leaves less than 0.3 of what was there."""
+
 LEAST_DEPTH = 2e-4
 MAX_DEPTH = 0.3
 """What is darker is compact, or the edge of the light."""
@@ -187,19 +193,29 @@ class LargeSearch:
         given = self._given_back
         self._refused = [s for i, s in enumerate(given) if any(_near(s, t) for t in given[:i])]
         for number in range(MAX_ROUNDS):
-            accepted: list[_Start] = []
             first = len(self.found)
-            for start in self._starts():
-                if all(_apart(start, other) for other in accepted) and self._accept(start):
-                    accepted.append(start)
-            if not accepted:
+            clear, faint = self._starts()
+            if not self._accept_apart(clear) and not self._accept_apart(faint, EVIDENT):
                 return number > 0
             self._refit(self._touching([large.shadow for large in self.found[first:]]))
         return True
 
-    def _accept(self, start: _Start) -> bool:
+    def _accept_apart(self, starts: list[_Start], worst: float = np.inf) -> bool:
+        """Fit and subtract those that do not overlap and leave no more than ``worst``; whether there was any."""
+        accepted: list[_Start] = []
+        for start in starts:
+            apart = all(_apart(start, other) for other in accepted)
+            if apart and self._accept(start, worst):
+                accepted.append(start)
+        return bool(accepted)
+
+    def _accept(self, start: _Start, worst: float) -> bool:
         large = self._fit(start.guess())
-        if large is None or any(_same(large.shadow, other.shadow) for other in self.found):
+        if (
+            large is None
+            or large.rms > worst
+            or any(_same(large.shadow, other.shadow) for other in self.found)
+        ):
             self._refused.append(start)
             return False
         large.significance, large.start = start.significance, start
@@ -318,13 +334,15 @@ class LargeSearch:
         radii, holes = [s.radius for s in alike], [s.hole for s in alike]
         return float(np.median(radii)), float(np.median(holes)), FAMILY_WIDTH
 
-    def _starts(self) -> list[_Start]:
-        found: list[_Start] = []
+    def _starts(self) -> tuple[list[_Start], list[_Start]]:
+        """Those above the limit, and the first of the others; by falling gain."""
+        clear: list[_Start] = []
+        faint: list[_Start] = []
         for scores in self._scores():
             self._noise[scores.radius] = scores.noise
             limit = self._limit(scores.radius, self._common(scores.radius))
             z = scores.significance()
-            for y, x in peaks(z, limit, max(1, int(0.2 * scores.radius / scores.binning))):
+            for y, x in peaks(z, FAINT, max(1, int(0.2 * scores.radius / scores.binning))):
                 start = _Start(
                     x=centre_of(x - scores.margin, scores.binning),
                     y=centre_of(y - scores.margin, scores.binning),
@@ -333,8 +351,10 @@ class LargeSearch:
                     significance=float(z[y, x]),
                 )
                 if not any(_near(start, refused) for refused in self._refused):
-                    found.append(start)
-        return sorted(found, key=lambda s: (-s.gain, s.y, s.x, s.radius))
+                    (clear if start.significance > limit else faint).append(start)
+        clear.sort(key=_order)
+        faint.sort(key=_order)
+        return clear, faint[:FEW]
 
     def _significance(self, large: Large) -> float:
         """Score at its own centre and radius, with all others explained."""
@@ -405,6 +425,10 @@ class LargeSearch:
         loss = np.float32(sign) * shadow.loss(y[:, None], x[None, :]).astype(np.float32)
         self.residual[cut] -= loss
         self.explained[cut] += np.abs(loss) * np.float32(sign)
+
+
+def _order(start: _Start) -> tuple[float, ...]:
+    return -start.gain, start.y, start.x, start.radius
 
 
 def _distance(a: _Start | Shadow, b: _Start | Shadow) -> float:
