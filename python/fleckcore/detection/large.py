@@ -44,9 +44,9 @@ STRETCH = 0.05
 
 FAINT = 2.5
 FEW = 20
-EVIDENT = 1.0
-"""Where shadows cover much of a frame, the noise of its scores is that of the shadows: of the fainter ones, above 2.5
-standard deviations, the first 20 are tried too, and taken if the fit leaves less than 0.3 of what was there."""
+EVIDENT = 1.7
+"""Where shadows cover much of a frame, the noise of its scores is that of the shadows. So while none is clear,
+the first 20 above 2.5 standard deviations are tried, and taken if the fit leaves less than half of what was there."""
 
 LEAST_DEPTH = 2e-4
 MAX_DEPTH = 0.3
@@ -162,6 +162,7 @@ class LargeSearch:
         self.found: list[Large] = []
         self._refused: list[_Start] = []
         self._given_back: list[_Start] = []
+        self._hidden = True
         self._noise: dict[float, Noise] = {}
 
     def run(self) -> None:
@@ -195,7 +196,9 @@ class LargeSearch:
         for number in range(MAX_ROUNDS):
             first = len(self.found)
             clear, faint = self._starts()
-            if not self._accept_apart(clear) and not self._accept_apart(faint, EVIDENT):
+            self._hidden = self._hidden and not clear
+            accepted = self._accept_apart(clear)
+            if not accepted and not (self._hidden and self._accept_apart(faint, EVIDENT)):
                 return number > 0
             self._refit(self._touching([large.shadow for large in self.found[first:]]))
         return True
