@@ -47,8 +47,8 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         default=DEFAULTS.normalise,
         show_default=True,
         help="How the undisturbed light is divided out. ratio: over a large-window median, which suits every lit "
-        "frame. literal: the published 15x15 recipe with its own thresholds, which loses small flecks. difference: against "
-        "--reference. none: the frame is normalised already.",
+        "frame. literal: the published 15x15 recipe with its own thresholds, which loses small flecks. difference: "
+        "against --reference. none: the frame is normalised already.",
     ),
     click.option(
         "--reference",
@@ -95,7 +95,8 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--threads",
         type=click.IntRange(1),
-        help="Threads. By default FLECKCORE_NUM_THREADS, else what this process may use. The result is the same.",
+        help="Threads. By default FLECKCORE_NUM_THREADS, else what this process may use. The result is the "
+        "same.",
     ),
     click.option(
         "--pictures/--no-pictures",

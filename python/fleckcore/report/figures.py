@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fleckcore.errors import ArrayError, MissingExtraError, OutputError
-from fleckcore.io import atomic_write
+from fleckcore.errors import ArrayError
 from fleckcore.io.catalogs import SHAPE_COLOURS
+from fleckcore.report.canvas import new_figure, printable, save
 
 if TYPE_CHECKING:
     from astropy.table import Row, Table
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_features", "plot_thumbnails"]
 
-_DPI = 150
 _MAP_PIXELS = 1800
 _LINE_STYLES: dict[str, Any] = {
     "fleck": "-",
@@ -30,7 +29,6 @@ _LINE_STYLES: dict[str, Any] = {
     "streak": (0, (4, 1, 1, 1)),
 }
 _MASKED_COLOUR = "#7fb3d5"
-_ENDINGS = (".png", ".pdf", ".svg")
 
 
 def plot_features(
@@ -70,7 +68,7 @@ def plot_features(
     Stretched by zscale. Large frames are averaged in blocks; masked pixels are blue. An outline
     is at least 1 % of the frame wide, so that it can be seen; the catalogue has the true sizes.
     """
-    figure = _new_figure(12.0, 1.8 + 9.6 * frame.shape[0] / frame.shape[1])
+    figure = new_figure(12.0, 1.8 + 9.6 * frame.shape[0] / frame.shape[1])
     axes = figure.add_subplot()
     image = _shown(frame, normalised)
     step = max(1, -(-max(frame.shape) // _MAP_PIXELS))
@@ -96,7 +94,7 @@ def plot_features(
     axes.set_ylabel("y, pixels (0-based)")
     axes.set_title(_title(frame, f"{len(catalog)} found"), parse_math=False)
     _legend(figure, catalog)
-    _save(figure, path, overwrite=overwrite)
+    save(figure, path, overwrite=overwrite)
 
 
 def plot_thumbnails(
@@ -142,7 +140,7 @@ def plot_thumbnails(
 
     across = min(8, max(4, len(cuts)))
     down = max(1, -(-len(cuts) // across))
-    figure = _new_figure(1.65 * across + 0.2, 2.2 * down + 0.7)
+    figure = new_figure(1.65 * across + 0.2, 2.2 * down + 0.7)
     note = (
         f"{len(cuts)} of {len(catalog)} found, by significance; white {high:.3g}, black {low:.3g}"
     )
@@ -155,31 +153,7 @@ def plot_thumbnails(
         axes.set_yticks([])
         axes.set_title(_caption(feature), fontsize=7, linespacing=1.1)
         _scale_bar(axes, cut.shape[1], frame.meta.pixel_size_um)
-    _save(figure, path, overwrite=overwrite)
-
-
-def _new_figure(width: float, height: float) -> Figure:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise MissingExtraError("matplotlib", "report") from None
-    return Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
-
-
-def _save(figure: Figure, path: str | Path, *, overwrite: bool) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    path = Path(path)
-    ending = path.suffix.lower()
-    if ending not in _ENDINGS:
-        raise OutputError(
-            f"the name ends in {path.suffix!r}, wanted {', '.join(_ENDINGS)}.",
-            code="R08",
-            path=path,
-        )
-    FigureCanvasAgg(figure)
-    with atomic_write(path, overwrite=overwrite) as file:
-        figure.savefig(file, format=ending[1:])
+    save(figure, path, overwrite=overwrite)
 
 
 def _shown(frame: Frame, normalised: NDArray[Any] | None) -> NDArray[np.float32]:
@@ -286,7 +260,7 @@ def _title(frame: Frame, note: str) -> str:
     meta = frame.meta
     name = meta.path.name if meta.path else meta.rootname or "frame"
     chip = "" if meta.chip is None else f", chip {meta.chip}"
-    return "".join(c if c.isprintable() else "?" for c in f"{name}{chip}: {note}")
+    return printable(f"{name}{chip}: {note}")
 
 
 def _caption(feature: Row) -> str:
