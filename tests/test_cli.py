@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from dusty_flats import FLECKS, LEVEL, assert_finds, dusty_flat
+from dusty_flats import FLECKS, LEVEL, Fleck, assert_finds, dusty_flat
 from fleckcore import Catalog
 from fleckcore.cli import main
 
@@ -267,6 +267,30 @@ def test_usage_error_comes_before_any_work(bench: Bench, arguments: tuple[str, .
     assert (run.code, run.out) == (2, "")
     assert "Error: " in run.err
     assert not bench.output.exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--window", "[A13] window=64, wanted an odd whole number"),
+        ("--false-alarms", "[A09] false_alarms=nan, wanted a finite number above 0"),
+        ("--min-depth", "[A09] min_depth=1.5, wanted a fraction from 0 to 1"),
+        ("--min-area", "[A09] min_area=0, wanted at least 1 whole pixel"),
+        ("--max-size", "[A09] max_size=0, wanted at least 1 whole pixel"),
+        ("--unlit-below", "[A09] unlit_below=-1.0, wanted a fraction from 0 to 1"),
+    ],
+)
+def test_options_are_refused_as_in_python(bench: Bench, option: str, message: str) -> None:
+    value = message.partition("=")[2].partition(",")[0]
+    run = bench.run(option, value, "x.fits")
+    assert run.code == 2
+    assert message in run.err
+
+
+def test_option_for_what_is_counted_but_not_listed(bench: Bench) -> None:
+    path = bench.flat(flecks=(Fleck(100, 120, 9, 0.6),))
+    assert "counted but not listed: 1 large" in bench.run("--max-size", 12, path).out
+    assert "1 feature (" in bench.run("--max-size", 30, path).out
 
 
 def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:

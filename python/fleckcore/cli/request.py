@@ -72,14 +72,14 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     ),
     click.option(
         "--false-alarms",
-        type=click.FloatRange(0, min_open=True),
+        type=float,
         default=DEFAULTS.false_alarms,
         show_default=True,
         help="Expected number of features in a frame of pure Gaussian noise; sets the threshold.",
     ),
     click.option(
         "--min-depth",
-        type=click.FloatRange(0, 1),
+        type=float,
         default=DEFAULTS.min_depth,
         show_default=True,
         help="Least loss in the deepest pixel of a feature of up to some 3 pixels across; below it pixels merely "
@@ -87,10 +87,25 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     ),
     click.option(
         "--min-area",
-        type=click.IntRange(1),
+        type=int,
         default=DEFAULTS.min_area,
         show_default=True,
         help="Least number of pixels in a footprint; single pixels count by default.",
+    ),
+    click.option(
+        "--max-size",
+        type=int,
+        default=DEFAULTS.max_size,
+        show_default=True,
+        help="Largest extent of a compact feature in pixels, streaks excepted; what is larger is counted as 'large', "
+        "not listed.",
+    ),
+    click.option(
+        "--unlit-below",
+        type=float,
+        default=DEFAULTS.unlit_below,
+        show_default="1/3",
+        help="Pixels with less than this fraction of the typical light are not searched.",
     ),
     click.option(
         "--threads",
