@@ -49,24 +49,26 @@ def command(request: Request, *, with_completeness: bool) -> int:
 
 class _Run(Run):
     def search_file(self, path: Path, *, with_completeness: bool) -> None:
-        from fleckcore.io import read
+        from fleckcore.io import clean_text, read
 
         with self.skipping(str(path)):
             frames = read(path, profile=self.request.companions.profile, chip=self.request.chip)
             for frame in frames:
-                self._search_frame(path, frame, len(frames) == 1, with_completeness)
+                alone = len(frames) == 1
+                label = clean_text(str(path)) + ("" if alone else f"[{frame.meta.extension}]")
+                suffix = "" if alone else f"_chip{frame.meta.chip}"
+                with self.skipping(label):
+                    self._search_frame(frame, label, path, suffix, with_completeness)
 
-    def _search_frame(self, path: Path, frame: Frame, alone: bool, with_completeness: bool) -> None:
-        from fleckcore.io import clean_text
-
-        chip, request = frame.meta.chip, self.request
-        how = request.of_chip(chip)
+    def _search_frame(
+        self, frame: Frame, label: str, path: Path, suffix: str, with_completeness: bool
+    ) -> None:
+        request = self.request
+        how = request.of_chip(frame.meta.chip)
         result = search(frame, **how)
-        stem = self.stem(path, "" if alone else f"_chip{chip}")
+        stem = self.stem(path, suffix)
         files = write_results(frame, result, request.output, stem, pictures=request.pictures)
-        label = clean_text(str(path)) + ("" if alone else f"[{frame.meta.extension}]")
-        lines = describe(label, result.catalog)
-        record = to_json(label, result.catalog, files)
+        lines, record = describe(label, result.catalog), to_json(label, result.catalog, files)
         if with_completeness:
             survey = brief_survey(frame, label, **how)
             more = write_survey(survey, request.output, stem, pictures=request.pictures)
