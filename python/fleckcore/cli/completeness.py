@@ -43,7 +43,7 @@ def _numbers(
     help="What to put on the frame; may be repeated. By default flecks, discs and rings.",
 )
 @click.option(
-    "--radii", callback=_numbers, help="Radii in pixels, as 4,16,64. By default 1 to 100."
+    "--radii", callback=_numbers, help="Radii in pixels, as 4,16,64. By default 1 to 150."
 )
 @click.option(
     "--depths",
