@@ -7,9 +7,9 @@ that are installed. Each of those gets several settings, the same for all flats,
 flat is shown, see `_merit`: no one could choose so well without the labels.
 
 A *strict* match is a sure feature of the labels with a detection within max(3, 0.25 r) pixels and 30 % of
-its radius. A duplicate is a second detection of a feature, a false one is near none. In the table: ``sure`` features
-of the labels, ``plain`` and ``strict`` recall of them, ``f+d`` false alarms and duplicates, seconds, and by how much the
-goal for that flat is missed.
+its radius. A duplicate is a second detection of a feature, a false one is near none. In the table: ``sure``
+features of the labels, ``plain`` and ``strict`` recall of them, ``f+d`` false alarms and duplicates, seconds, and by
+how much the goal for that flat is missed.
 """
 
 from __future__ import annotations
