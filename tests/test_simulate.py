@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from itertools import combinations
 
 import numpy as np
@@ -48,9 +47,7 @@ def test_a_freckle_loses_the_same_everywhere():
 
 
 def test_whole_chips():
-    start = time.perf_counter()
     scene = simulate.short_dark()
-    assert time.perf_counter() - start < 10
     frame = scene.frame
     assert (frame.shape, frame.data.dtype, frame.error.dtype) == ((2048, 4096), "f4", "f4")
     assert (frame.meta.chip, frame.meta.readout, frame.meta.kind) == (2, "-y", "short_dark")
