@@ -72,10 +72,10 @@ def pairs(kind: Kind, radius: float, depth: float, random: np.random.Generator) 
     number = 0
     for row, y in enumerate(_centres(2 * radius + 40, 6)):
         situation = ("touching", "half")[row % 2]
-        apart = {"touching": radius, "half": radius / 2}[situation]
+        half = {"touching": radius, "half": radius / 2}[situation]
         for x in _centres(4 * radius + 40, 4):
             dx, dy = random.uniform(-4, 4, 2)
-            for side in (-apart, apart):
+            for side in (-half, half):
                 made = shadow(kind, x + dx + side, y + dy, radius, depth, number)
                 yield made._replace(situation=situation)
                 number += 1

@@ -25,8 +25,8 @@ def draw(flat: Flat, catalog: Any, labels: Any, false: NDArray[np.intp], path: P
     size = 16, 16 * rows / cols + 0.8
     figure = Figure(figsize=size, dpi=max(110, cols / 10), layout="constrained")
     axes = figure.add_subplot()
-    level = 1 - STRETCH, 1 + STRETCH
-    axes.imshow(flattened(flat, labels), cmap="gray", vmin=level[0], vmax=level[1], origin="lower")
+    image = flattened(flat, labels)
+    axes.imshow(image, cmap="gray", vmin=1 - STRETCH, vmax=1 + STRETCH, origin="lower")
     for number, feature in enumerate(catalog):
         _feature(axes, feature, FALSE if number in false else FOUND)
     for label in labels:

@@ -4,7 +4,8 @@
 
 Recovered means strictly so: one detection for one shadow, within max(3, 0.25 r) pixels of its centre, and
 its radius within 30 %. The radius r is where the loss falls to 5 %, as in a catalogue; half the length of a streak;
-the tables name discs and rings by the radius of half the loss. Cells that even a matched filter would see with
+the tables name discs and rings by the radius of half the loss. A catalogue gives the radius of a large shadow's model
+at half of the loss too, so its ``radius/true`` is below 1. Cells that even a matched filter would see with
 less than 5 sigma are left out (``-``). Errors are those of shadows inside the frame and apart from others, over
 the least that white noise allows (Cramér-Rao): 1 is perfect. A radius counts by its scatter; what all have in
 common is in the last column.
@@ -244,7 +245,7 @@ def _print_blank(blank: dict[str, Any]) -> None:
     print(f"\nfound on {frames} blank frames of 512 x 512; stated: {stated:g} per frame")
     print("         noise  found  per frame  95 % limits")
     for kind, count in blank["counts"].items():
-        low, high = (limit / frames for limit in _poisson_limits(count))
+        low, high = (bound / frames for bound in _poisson_limits(count))
         verdict = "" if low <= stated else "  more than stated"
         print(f"{kind:>14}{count:>7}{count / frames:>11.3f}  {low:.3f} to {high:.3f}{verdict}")
 

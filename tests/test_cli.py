@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from dusty_flats import FLECKS, LEVEL, assert_finds, dusty_flat
+from dusty_flats import FLECKS, LEVEL, Fleck, assert_finds, dusty_flat
 from fleckcore import Catalog
 from fleckcore.cli import main
 
@@ -215,7 +215,7 @@ def test_bias_of_each_chip_is_that_chips(bench: Bench) -> None:
     two = bench.two_chips()
     run = bench.run("--json", "--bias", two, two)
     assert run.code == 4  # nothing is left of either
-    assert [record["code"] for record in run.records] == ["A06"]
+    assert [record["code"] for record in run.records] == ["A06", "A06"]
 
 
 def test_difference_needs_what_both_have_in_common(bench: Bench) -> None:
@@ -267,6 +267,30 @@ def test_usage_error_comes_before_any_work(bench: Bench, arguments: tuple[str, .
     assert (run.code, run.out) == (2, "")
     assert "Error: " in run.err
     assert not bench.output.exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--window", "[A13] window=64, wanted an odd whole number"),
+        ("--false-alarms", "[A09] false_alarms=nan, wanted a finite number above 0"),
+        ("--min-depth", "[A09] min_depth=1.5, wanted a fraction from 0 to 1"),
+        ("--min-area", "[A09] min_area=0, wanted at least 1 whole pixel"),
+        ("--max-size", "[A09] max_size=0, wanted at least 1 whole pixel"),
+        ("--unlit-below", "[A09] unlit_below=-1.0, wanted a fraction from 0 to 1"),
+    ],
+)
+def test_options_are_refused_as_in_python(bench: Bench, option: str, message: str) -> None:
+    value = message.partition("=")[2].partition(",")[0]
+    run = bench.run(option, value, "x.fits")
+    assert run.code == 2
+    assert message in run.err
+
+
+def test_option_for_what_is_counted_but_not_listed(bench: Bench) -> None:
+    path = bench.flat(flecks=(Fleck(100, 120, 9, 0.6),))
+    assert "counted but not listed: 1 large" in bench.run("--max-size", 12, path).out
+    assert "1 feature (" in bench.run("--max-size", 30, path).out
 
 
 def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -356,14 +380,18 @@ def test_frame_that_cannot_be_searched_is_named(bench: Bench, bias: Any, words: 
     assert "dim.fits" in run.err
 
 
-def test_one_unusable_chip_does_not_hide_the_other(bench: Bench) -> None:
+@pytest.mark.parametrize(("bad", "good", "count"), [(1, 2, 3), (2, 1, 0)])
+def test_one_unusable_chip_does_not_hide_the_other(
+    bench: Bench, bad: int, good: int, count: int
+) -> None:
+    """Chip 1, the second extension, is searched first."""
     path = bench.two_chips()
     with fits.open(path, mode="update") as hdus:
-        hdus["SCI", 1].data[:] = 0  # chip 2
+        hdus["SCI", bad].data[:] = 0
     run = bench.run(path)
     assert run.code == 3
-    assert "two.fits[SCI,2]: 3 features" in run.out
-    assert "two.fits[SCI,1]: LEVEL_TOO_LOW" in run.err
+    assert f"two.fits[SCI,{good}]: {count} features" in run.out
+    assert f"two.fits[SCI,{bad}]: LEVEL_TOO_LOW" in run.err
 
 
 def test_results_never_replace_an_input(bench: Bench) -> None:

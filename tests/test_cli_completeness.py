@@ -51,7 +51,9 @@ def test_text_table_and_picture(run, flat, tmp_path):
     assert lines[0].endswith("flat.fits: 3 features")
     assert any("no bias was subtracted" in line for line in lines[1:3])
     assert lines[3].startswith("  a fleck of 2 px radius is found with 95 % from ")
-    assert any(line.startswith("  2 to 8 px radius: 3 listed, 0 with the sign") for line in lines)
+    assert any(
+        line.startswith("  2 to 8 px radius: 3 listed, 0 elsewhere with the sign") for line in lines
+    )
     assert lines[-1].endswith("flat.completeness.*")
     assert err.splitlines()[-1].startswith("completeness of ")
     assert written(tmp_path) == {"flat.completeness.ecsv", "flat.completeness.png"}

@@ -9,11 +9,11 @@ import pytest
 
 from fleckcore import Completeness, Options, completeness
 from fleckcore.detection.completeness import depth_reaching
-from fleckcore.detection.injection import Cell, make_cells, plan
+from fleckcore.detection.injection import GRIDS, Cell, make_cells, plan
 from fleckcore.detection.purity import mean_frame, wilson
 from fleckcore.errors import ArrayError, FleckError, MetadataError
 from fleckcore.frame import as_frame
-from fleckcore.simulate import Obstruction, blank_frame, obscure
+from fleckcore.simulate import Obstruction, blank_frame, obscure, vignetted_flat
 
 SHAPE = (400, 500)
 DEEP = {"kinds": ["fleck"], "radii": [3], "depths": [1e-6, 0.6], "trials": 20}
@@ -61,6 +61,18 @@ def test_limits_lie_between_the_depths(deep):
 def test_depth_is_interpolated_over_its_log_and_never_beyond(fractions, share, wanted):
     got = depth_reaching(np.array([0.01, 0.1, 1.0]), np.array(fractions, float), share)
     assert got == pytest.approx(wanted, rel=1e-5, nan_ok=True)
+
+
+def test_no_frame_is_refused():
+    with pytest.raises(ArrayError, match="no frame"):
+        completeness([])
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (3, 3), (12, 30)])
+def test_tiny_frame_has_no_place_for_anything_large(shape):
+    result = completeness(np.full(shape, 1000.0), kinds=["fleck", "disc"], trials=1)
+    assert not result.cells["injected"][result.cells["radius"].value > 6].any()
+    assert np.isnan(result.cells["fraction"][result.cells["injected"] == 0]).all()
 
 
 def test_wilson_interval():
@@ -174,8 +186,36 @@ def test_mirror_counts_what_has_the_wrong_sign(blank):
     clean, dirty = (completeness(image, **few).purity for image in (frame.data, bright))
     pick = [next(row for row in rows if row["radius_from"] == 2.0) for rows in (clean, dirty)]
     assert [(row["listed"], row["mirrored"]) for row in pick] == [(4, 0), (4, 1)]
-    assert [row["purity"] for row in pick] == [1.0, 0.75]
-    assert 0 < pick[1]["purity_low"] < 0.75 < pick[1]["purity_high"] <= 1
+    share = pick[1]["share"]
+    assert 0.98 < share < 1  # but for some pixels around each
+    assert [row["purity"] for row in pick] == pytest.approx([1, 1 - 1 / share / 4])
+    low, high = (pick[1][f"purity_{end}"] for end in ("low", "high"))
+    assert (low, high) == pytest.approx((1 - 3.323 / share / 4, 1 - 0.134 / share / 4), abs=1e-3)
+
+
+def test_mirror_does_not_count_the_holes_of_rings():
+    scene = vignetted_flat(seed=1)
+    few = {"kinds": ["fleck"], "radii": [4], "depths": [0.5], "trials": 2}
+    rows = completeness(scene.frame, **few).purity
+    assert [(row["listed"], row["mirrored"]) for row in rows] == [(0, 0), (5, 0), (1, 0), (5, 0)]
+
+
+def test_radius_of_large_and_small_discs_is_without_bias():
+    """A catalogue gives it where 5 % of the loss is left, of a large shadow's model at half: both count as such."""
+    result = completeness(
+        blank_frame("white", shape=(700, 800), seed=2),
+        kinds=["disc"],
+        radii=[8, 40],
+        depths=[0.2],
+        purity=False,
+    )
+    assert (result.cells["recovered"] == result.cells["injected"]).all()
+    assert np.abs(result.cells["radius_error"]).max() < 0.01
+
+
+def test_default_sizes_reach_what_the_search_reaches():
+    largest = {kind: max(grid.radii) for kind, grid in GRIDS.items()}
+    assert largest["disc"] == largest["ring"] == Options().largest_radius
 
 
 def test_halves_confirm_what_all_frames_show():
@@ -213,7 +253,7 @@ def test_cells_say_what_they_are():
     loss = item.stamp()
     row = loss[item.reach[0], item.reach[1] :]
     outer = np.flatnonzero(row > 0.05 * 0.05)[-1]
-    assert cell.listed_radius == pytest.approx(outer, abs=1)
+    assert cell.radius_05 == pytest.approx(outer, abs=1)
     streak = Cell("streak", 20.0, 0.05).at(3.0, 4.0, 90.0)
     assert (streak.width, streak.height, streak.angle) == (40, 4, 90)
 
@@ -229,6 +269,11 @@ def test_cells_say_what_they_are():
         ({"depths": [0]}, "A09"),
         ({"depths": [1.5]}, "A09"),
         ({"trials": 0}, "A09"),
+        ({"trials": 2.5}, "A09"),
+        ({"seed": -1}, "A09"),
+        ({"seed": 0.5}, "A09"),
+        ({"radii": 16}, "A09"),
+        ({"depths": ["deep"]}, "A09"),
         ({"options": Options(bright=True)}, "M07"),
     ],
 )

@@ -384,7 +384,7 @@ def test_a12_mask_of_a_kernel(kernel: Callable[[Array, Array], Any]) -> None:
 # A13: windows
 
 
-@pytest.mark.parametrize("window", [64, 2, 0, -3, 2.5, np.nan])
+@pytest.mark.parametrize("window", [64, 2, 0, -3, 2.5, np.nan, np.inf, True, "63"])
 @pytest.mark.parametrize("method", METHODS)
 def test_a13_window_that_is_not_odd(window: Any, method: str) -> None:
     with pytest.raises(ArrayError, match=f"window={window!r}") as error:

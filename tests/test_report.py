@@ -1,8 +1,11 @@
 """Pictures: they exist, and they change with what they show."""
 
+import html
+import re
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +15,7 @@ from fleckcore import completeness, find
 from fleckcore.detection.search import search
 from fleckcore.errors import ArrayError, MissingExtraError, OutputError
 from fleckcore.frame import as_frame
+from fleckcore.io.catalogs import SHAPE_COLOURS
 
 plots = pytest.importorskip("fleckcore.report", reason="needs the extra 'report'")
 image = pytest.importorskip("matplotlib.image", reason="needs the extra 'report'")
@@ -32,6 +36,11 @@ def drawn(plot, path, frame, catalog, **options):
     assert picture.shape[0] > 300
     assert picture.shape[1] > 300
     return picture[..., :3]
+
+
+def words(path):
+    """What matplotlib says in an SVG that it has drawn as text."""
+    return [html.unescape(text.strip()) for text in re.findall(r"<!--(.*?)-->", path.read_text())]
 
 
 def test_map_circles_the_features(searched, tmp_path):
@@ -76,8 +85,43 @@ def test_refuses_what_does_not_fit(searched, tmp_path):
 def test_empty_catalogue_can_be_drawn(tmp_path):
     data = np.full((64, 80), 7.0)
     catalog = find(data)
-    drawn(plots.plot_features, tmp_path / "a.png", as_frame(data), catalog)
-    drawn(plots.plot_thumbnails, tmp_path / "b.png", as_frame(data), catalog)
+    plots.plot_features(as_frame(data), catalog, tmp_path / "a.svg")
+    plots.plot_thumbnails(as_frame(data), catalog, tmp_path / "b.svg")
+    assert "frame: 0 found" in words(tmp_path / "a.svg")
+    assert {f"{shape}: 0" for shape in SHAPE_COLOURS} <= set(words(tmp_path / "a.svg"))
+    (title,) = words(tmp_path / "b.svg")
+    assert title.startswith("frame: 0 of 0 found, by significance")
+
+
+def test_every_feature_has_its_number_apart_from_the_others(tmp_path):
+    """Close pairs, and one that the edge cuts: numbers are on the frame, and none covers another."""
+    data = np.random.default_rng(1).normal(1000, 10, (300, 400)).astype(np.float32)
+    places = [(50, 60), (50, 70), (57, 65), (296, 396), (200, 3), (150, 200)]
+    for y, x in places:
+        data[y - 2 : y + 3, x - 2 : x + 3] *= 0.6
+    frame = as_frame(data)
+    catalog = find(frame)
+    assert len(catalog) == len(places)
+    plots.plot_features(frame, catalog, tmp_path / "a.svg")
+    drawing = (tmp_path / "a.svg").read_text()
+    numbers = dict(re.findall(r'<g id="number (\d+)">(.*?)</g>', drawing, re.DOTALL))
+    assert set(numbers) == {str(label) for label in catalog["label"]}
+    boxes = []
+    for drawn_as in numbers.values():
+        points = np.array(re.findall(r"[ML] ([\d.]+) ([\d.]+)", drawn_as), float)
+        boxes.append((points.min(axis=0), points.max(axis=0)))
+    for (low, high), (low_2, high_2) in combinations(boxes, 2):
+        assert ((high < low_2) | (high_2 < low)).any()
+
+
+def test_depth_of_a_shallow_feature_is_no_zero(searched, tmp_path):
+    frame, result = searched
+    catalog = result.catalog.copy()
+    catalog["transmission_min"] = [0.99514, 0.5]
+    plots.plot_thumbnails(frame, catalog, tmp_path / "t.svg")
+    said = " ".join(words(tmp_path / "t.svg"))
+    assert "depth 0.49 %" in said
+    assert "depth 50 %" in said
 
 
 @pytest.fixture(scope="module")
@@ -100,16 +144,20 @@ def test_completeness_shows_what_was_found_and_what_not(survey, tmp_path):
 def test_completeness_of_nothing_can_be_drawn(tmp_path):
     """No shadow has a place on so small a frame: white cells with a dash."""
     result = completeness(np.full((20, 20), 7.0), kinds=["disc"], radii=[64], depths=[0.1])
-    plots.plot_completeness(result, tmp_path / "c.png")
-    assert image.imread(tmp_path / "c.png").shape[0] > 300
+    plots.plot_completeness(result, tmp_path / "c.svg")
+    said = words(tmp_path / "c.svg")
+    assert said.count("\N{EN DASH}") == 1
+    assert "array: which shadows does the search find?" in " ".join(said)
 
 
 def test_file_name_cannot_break_the_title(searched, tmp_path):
     frame, result = searched
     path = Path("$\\frac{ \x1b[2J\n_dark.fits")
     named = frame.replace(meta=replace(frame.meta, path=path))
-    drawn(plots.plot_features, tmp_path / "a.png", named, result.catalog)
-    drawn(plots.plot_thumbnails, tmp_path / "b.png", named, result.catalog)
+    for plot in (plots.plot_features, plots.plot_thumbnails):
+        plot(named, result.catalog, tmp_path / f"{plot.__name__}.svg")
+        (title,) = (word for word in words(tmp_path / f"{plot.__name__}.svg") if "found" in word)
+        assert title.startswith(r"$\frac{ ?[2J?_dark.fits: 2 ")
 
 
 def test_without_matplotlib_names_the_install_line(searched, tmp_path, monkeypatch):

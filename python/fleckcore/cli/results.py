@@ -106,13 +106,13 @@ def describe(name: str, catalog: Catalog) -> list[str]:
     lines = [f"{name}: {_summary(catalog)}", *describe_notes(catalog.meta)]
     rows = catalog[:ROWS_SHOWN]
     if len(rows):
-        lines.append("   label        x        y  radius  area>5%   deepest loss    snr  shape")
+        lines.append("   label        x        y  radius  area>5%     deepest loss    snr  shape")
     for row in rows:
         loss, err = 1 - row["transmission_min"], row["transmission_min_err"]
         lines.append(
             f"  {row['label']:6d} {row['x_centroid'].value:8.1f} {row['y_centroid'].value:8.1f}"
             f" {row['radius'].value:7.1f} {row['area'].value:8.0f}"
-            f" {100 * loss:7.1f} ± {100 * err:3.1f} % {row['snr']:6.1f}  {row['shape']}"
+            f" {100 * loss:7.2f} ± {100 * err:4.2f} % {row['snr']:6.1f}  {row['shape']}"
             f"{', at the edge' if row['edge'] else ''}{', blended' if row['blend'] else ''}"
         )
     if len(catalog) > len(rows):

@@ -91,7 +91,7 @@ def _size(row: dict[str, Any]) -> str:
 
 def _verdict(row: dict[str, Any]) -> str:
     if row["method"] == "mirror":
-        counts = f"{row['listed']} listed, {row['mirrored']} with the sign turned round"
+        counts = f"{row['listed']} listed, {row['mirrored']} elsewhere with the sign turned round"
     else:
         counts = f"{row['listed']} listed, {row['confirmed']} in both halves of the frames"
     if row["purity"] is None:

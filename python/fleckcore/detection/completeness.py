@@ -28,15 +28,16 @@ from fleckcore.io.catalogs import read_catalog, write_catalog
 from fleckcore.simulate import obscure, pair_nearest
 
 if TYPE_CHECKING:
-    from fleckcore.detection.catalog import Catalog
+    from fleckcore.detection.search import SearchResult
     from fleckcore.frame import Frame
 
 __all__ = ["Completeness", "completeness", "depth_reaching"]
 
 MATCHING = (
-    "recovered: centre within 3 px or a quarter of the radius, whichever is more, and radius (at 5 % of the loss) "
-    "within 30 % or 1 px (of a streak the centre alone); located: centre within 5 px or 0.6 of the radius; one to "
-    "one; not what the plain search lists within 3 px or a quarter of its radius, with a radius within 30 % or 1 px"
+    "recovered: centre within 3 px or a quarter of the radius, whichever is more, and radius (at 5 % of the loss, "
+    "of a large shadow's model at half of it) within 30 % or 1 px (of a streak the centre alone); located: centre "
+    "within 5 px or 0.6 of the radius; one to one; not what the plain search lists within 3 px or a quarter of its "
+    "radius, with a radius within 30 % or 1 px"
 )
 
 _DESCRIPTIONS = {
@@ -51,7 +52,7 @@ _DESCRIPTIONS = {
     "located": "found again at about the right place, of any size",
     "located_fraction": "located / injected",
     "centre_error": "median distance from the true centre, of those located",
-    "radius_error": "median of measured / true radius (where 5 % of the loss is left) - 1, of those located",
+    "radius_error": "median of measured / true radius - 1 (both as matched), of those located",
     "depth_50": "depth from which half of this size are recovered, never less than the shallowest tried",
     "depth_95": "depth from which 95 % of this size are recovered, never less than the shallowest tried",
 }
@@ -140,7 +141,7 @@ def completeness(
         What to put on the frame; fleck, disc and ring by default. A ring's hole has half its radius, a streak's
         breadth is a tenth of its length.
     radii : sequence of float, optional
-        Pixels, for every kind. By default 1 to 8 for flecks, 4 to 100 for discs, 8 to 100 for rings, 8 to 64 for
+        Pixels, for every kind. By default 1 to 8 for flecks, 4 to 150 for discs, 8 to 150 for rings, 8 to 64 for
         streaks. A size of which one shadow would cover more than 15 % of the frame is not tried.
     depths : sequence of float, optional
         Greatest fraction of light that a shadow takes, for every kind. By default 0.02 to 1 for flecks, else 0.002
@@ -161,7 +162,8 @@ def completeness(
     Raises
     ------
     ArrayError, ArrayTypeError
-        As for `fleckcore.find`; ``A09`` also for a radius, depth or number of trials out of range.
+        As for `fleckcore.find`; ``A09`` also for no frame, and a radius, depth, seed or number of trials out of
+        range.
     MetadataError
         ``M07`` a kind that cannot be injected, a search of bright features, exposures that do not go together.
 
@@ -171,17 +173,21 @@ def completeness(
     and whose radius is right to 30 % or 1 pixel; as located when the centre is within 5 pixels or 0.6 of the radius.
     What the plain search had found in that place already does not count.
 
-    Purity, by size: of one frame, what the same search finds with the sign turned round is taken as the number of
-    false alarms; of several, the share of features that both halves of the exposures show.
+    Purity, by size: of one frame, what the same search finds with the sign turned round, away from what is listed, is
+    taken as the number of false alarms; of several, the share of features that both halves of the exposures show.
     """
     if options.bright:
         raise MetadataError(
             "completeness knows shadows only, bright=True cannot be meant.", code="M07"
         )
-    if trials is not None and not 1 <= trials <= 100_000:
-        raise ArrayError(f"trials={trials}, wanted 1 to 100000.", code="A09")
+    if trials is not None and not (trials % 1 == 0 and 1 <= trials <= 100_000):
+        raise ArrayError(f"trials={trials}, wanted a whole number from 1 to 100000.", code="A09")
+    if not (seed % 1 == 0 and seed >= 0):
+        raise ArrayError(f"seed={seed}, wanted a whole number of 0 or more.", code="A09")
     cells = make_cells(kinds, radii, depths)
     given = source if isinstance(source, (list, tuple)) else [source]
+    if not given:
+        raise ArrayError("no frame is given.", code="A09")
     lights = [without_bias(as_frame(one, mask=mask, error=error), bias) for one in given]
     light = mean_frame(lights)
     if reference is not None:
@@ -199,7 +205,7 @@ def completeness(
         steps.done()
     purities = []
     if purity:
-        purities = _purity(lights, light, plain.catalog, options, same)
+        purities = _purity(lights, light, plain, options, same)
         steps.done()
     meta = plain.catalog.meta | {
         "bias": bias_name(bias),
@@ -230,12 +236,12 @@ class _Steps:
 
 
 def _purity(
-    lights: list[Frame], light: Frame, catalog: Catalog, options: Options, same: dict[str, Any]
+    lights: list[Frame], light: Frame, plain: SearchResult, options: Options, same: dict[str, Any]
 ) -> list[dict[str, Any]]:
     if len(lights) == 1:
-        return purity_by_mirror(light, catalog, options, **same)
+        return purity_by_mirror(light, plain, options, **same)
     halves = [mean_frame(lights[first::2]) for first in (0, 1)]
-    return purity_by_halves(halves, catalog, options, **same)
+    return purity_by_halves(halves, plain.catalog, options, **same)
 
 
 class _Tally:
@@ -255,8 +261,8 @@ class _Tally:
         located = (distance <= np.maximum(5.0, 0.6 * radius)[:, None]) & new
         right = located & (distance <= np.maximum(3.0, 0.25 * radius)[:, None])
         streaks = np.array([self.cells[index].kind == "streak" for index in some.cells])
-        listed = np.array([self.cells[index].listed_radius for index in some.cells])
-        right &= _alike(listed[:, None], found.radius) | streaks[:, None]
+        wanted = self._wanted_radii(some, found)
+        right &= _alike(wanted, found.radius) | streaks[:, None]
         pairs = zip(
             some.cells, pair_nearest(distance, right), pair_nearest(distance, located), strict=True
         )
@@ -266,7 +272,17 @@ class _Tally:
             if near is not None:
                 self.located[index] += 1
                 self.centre_errors[index].append(float(distance[number, near]))
-                self.radius_errors[index].append(float(found.radius[near] / listed[number] - 1))
+                ratio = found.radius[near] / wanted[number, near]
+                self.radius_errors[index].append(float(ratio - 1))
+
+    def _wanted_radii(self, some: Round, found: Found) -> NDArray[np.float64]:
+        """What the radius of each feature is if it is this shadow, shape (shadows, features)."""
+        half, low = (
+            np.array([getattr(self.cells[index], name) for index in some.cells])[:, None]
+            for name in ("radius", "radius_05")
+        )
+        wanted: NDArray[np.float64] = np.where(found.modelled, half, low)
+        return wanted
 
     def table(self, meta: dict[str, Any]) -> QTable:
         tried = np.where(self.injected > 0, self.injected, np.nan)

@@ -64,8 +64,8 @@ _SHALLOW = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
 
 GRIDS: Mapping[str, Grid] = {
     "fleck": Grid((1, 2, 4, 8), (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)),
-    "disc": Grid((4, 8, 16, 32, 64, 100), _SHALLOW),
-    "ring": Grid((8, 16, 32, 64, 100), _SHALLOW),
+    "disc": Grid((4, 8, 16, 32, 64, 100, 150), _SHALLOW),
+    "ring": Grid((8, 16, 32, 64, 100, 150), _SHALLOW),
     "streak": Grid((8, 16, 32, 64), _SHALLOW),
 }
 """The default grid of every kind that can be injected."""
@@ -91,8 +91,8 @@ class Cell:
     depth: float
 
     @property
-    def listed_radius(self) -> float:
-        """Where the loss falls to 5 % of its largest, as a catalogue gives it: 1.645 sigma beyond half of it."""
+    def radius_05(self) -> float:
+        """Where the loss falls to 5 % of its largest: 1.645 sigma beyond half of it."""
         if self.kind not in ("disc", "ring"):
             return self.radius
         return self.radius + 1.645 * math.hypot(self.softness, math.sqrt(1 / 12))
@@ -196,8 +196,12 @@ def make_cells(
 def _check(
     name: str, values: Sequence[float] | None, most: float, wanted: str, *, least: float
 ) -> None:
-    if values is not None and not (len(values) and all(least <= value <= most for value in values)):
-        raise ArrayError(f"{name}={list(values)}, wanted {wanted}.", code="A09")
+    if values is None:
+        return
+    numbers = np.atleast_1d(np.asarray(values))
+    good = numbers.ndim == 1 and numbers.dtype.kind in "iuf" and np.ndim(values) == 1
+    if not (good and numbers.size and ((least <= numbers) & (numbers <= most)).all()):
+        raise ArrayError(f"{name}={values!r}, wanted {wanted}.", code="A09")
 
 
 def plan(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fleckcore.detection.options import Options
-from fleckcore.detection.search import search
+from fleckcore.detection.search import SearchResult, search
 from fleckcore.frame import Frame
 from fleckcore.io import require_alike
 from fleckcore.simulate import pair_nearest
@@ -28,11 +28,22 @@ HALVES_EASIER = 1000.0
 
 
 class Found:
-    """Places and radii of a catalogue as plain arrays, pixels."""
+    """Places and radii of a catalogue as plain arrays, pixels.
+
+    Attributes
+    ----------
+    x, y, radius : ndarray of float64, shape (n,)
+        Centre, and radius where 5 % of the loss is left, or of a model half of it.
+    modelled : ndarray of bool, shape (n,)
+        Whether the radius is that of a large shadow's model; only such have a softness.
+    """
 
     def __init__(self, catalog: Catalog) -> None:
-        names = ("x_centroid", "y_centroid", "radius")
-        self.x, self.y, self.radius = (np.asarray(catalog[name].value, float) for name in names)
+        names = ("x_centroid", "y_centroid", "radius", "softness")
+        self.x, self.y, self.radius, softness = (
+            np.asarray(catalog[name].value, float) for name in names
+        )
+        self.modelled = np.isfinite(softness)
 
     def distances(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
         """Give the distance of every place to every feature, shape (n, features)."""
@@ -92,7 +103,7 @@ def mean_frame(frames: Sequence[Frame]) -> Frame:
 
 
 def purity_by_mirror(
-    light: Frame, catalog: Catalog, options: Options, **search_options: Any
+    light: Frame, plain: SearchResult, options: Options, **search_options: Any
 ) -> list[dict[str, Any]]:
     """Count what the same search finds with the sign turned round: nothing real blocks less than no light.
 
@@ -100,8 +111,8 @@ def purity_by_mirror(
     ----------
     light : Frame
         Bias-subtracted.
-    catalog : Catalog
-        What the search lists on it.
+    plain : SearchResult
+        What the search lists on it, and what it searched.
     options : Options
         Of that search.
     **search_options
@@ -110,29 +121,60 @@ def purity_by_mirror(
     Returns
     -------
     list of dict
-        For each size class how many are ``listed``, how many were found ``mirrored``, and the purity: one minus
-        their ratio, at least 0, with an interval from the counting error of ``mirrored``. Empty for the published
-        recipe, which has no mirror.
+        For each size class how many are ``listed``, how many were found ``mirrored``, which ``share`` of the searched
+        pixels they were counted on, and the purity: one minus the ratio of the false alarms that this makes
+        (``mirrored`` over ``share``) to those listed, at least 0, with an interval from the counting error of
+        ``mirrored``; None where nothing is listed. Empty for the published recipe, which has no mirror.
 
     Notes
     -----
-    Mirroring the loss of a normalised frame is what ``bright`` does. What is truly bright (hot pixels that no
-    quality bit marks, cosmic rays, halos that the normalisation leaves around deep shadows) counts as a false alarm
-    here, so the purity is a lower limit in frames that hold such.
+    Mirroring the loss of a normalised frame is what ``bright`` does. The hole of a ring is bright beside its rim,
+    and so is the light around a deep shadow: within one and a half radii of what is listed, nothing is counted. What
+    is truly bright elsewhere (hot pixels that no quality bit marks, cosmic rays) counts as a false alarm, so the
+    purity is a lower limit in frames that hold such.
     """
     if options.normalise == "literal":
         return []
     turned = replace(options, bright=not options.bright)
-    mirrored = Found(search(light, options=turned, **search_options).catalog)
+    mirrored = search(light, options=turned, **search_options).catalog
+    near = _surroundings(plain.catalog, light.shape)
+    searched = ~plain.normalised.mask
+    counted_on = np.count_nonzero(searched & ~near)
+    share = counted_on / max(1, int(np.count_nonzero(searched)))
+    clear = ~near[mirrored["y_peak"].value, mirrored["x_peak"].value]
     rows = []
-    for low, high, listed, wrong in _classes(Found(catalog).radius, mirrored.radius):
-        error = np.sqrt(len(wrong) + 0.75) + 1  # Gehrels 1986, ApJ 303, 336
+    for low, high, listed, wrong in _classes(
+        Found(plain.catalog).radius, Found(mirrored).radius[clear]
+    ):
+        n = len(wrong)
+        least, most = (
+            n - np.sqrt(max(0.0, n - 0.25)),
+            n + np.sqrt(n + 0.75) + 1,
+        )  # Gehrels 1986, ApJ 303
+        known = len(listed) if share else 0
         rows.append(
             {"method": "mirror", "radius_from": low, "radius_to": high, "listed": len(listed)}
-            | {"mirrored": len(wrong)}
-            | _share(len(listed), len(wrong), len(wrong) + error, max(0.0, len(wrong) - error + 1))
+            | {"mirrored": n, "share": share}
+            | _share(known, *(false / max(share, 1e-9) for false in (n, most, least)))
         )
     return rows
+
+
+def _surroundings(catalog: Catalog, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Pixels within one and a half radii of a feature, and of a streak's length; at least 3 pixels more."""
+    near = np.zeros(shape, bool)
+    x, y, radius, major = (
+        np.nan_to_num(np.asarray(catalog[name].value, float))
+        for name in ("x_centroid", "y_centroid", "radius", "semimajor_axis")
+    )
+    reach = np.maximum(radius, 2 * major)
+    for cx, cy, far in zip(x, y, np.maximum(1.5 * reach, reach + 3), strict=True):
+        rows, cols = (
+            slice(max(0, int(centre - far)), int(centre + far) + 2) for centre in (cy, cx)
+        )
+        v, u = np.ogrid[: shape[0], : shape[1]]
+        near[rows, cols] |= np.hypot(v[rows] - cy, u[:, cols] - cx) <= far
+    return near
 
 
 def _share(listed: int, wrong: float, most: float, least: float) -> dict[str, float | None]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fleckcore.report.figures import _new_figure, _save
+from fleckcore.report.canvas import new_figure, printable, save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,7 +62,7 @@ def plot_completeness(result: Completeness, path: str | Path, *, overwrite: bool
     widths = [max(3, len(panel.radii)) for panel in panels]
     tallest = max(4, *(len(panel.depths) for panel in panels))
     width = max(7.5, _CELL * sum(widths) + 1.0 * len(kinds) + 1.5)
-    figure = _new_figure(width, _CELL * tallest + 2.3)
+    figure = new_figure(width, _CELL * tallest + 2.3)
     axes = figure.subplots(1, len(kinds), squeeze=False, width_ratios=widths)[0]
     for panel, kind, ax in zip(panels, kinds, axes, strict=True):
         picture = _draw(ax, panel)
@@ -73,7 +73,7 @@ def plot_completeness(result: Completeness, path: str | Path, *, overwrite: bool
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
     figure.suptitle(_title(result), fontsize=11, parse_math=False)
-    _save(figure, path, overwrite=overwrite)
+    save(figure, path, overwrite=overwrite)
 
 
 class _Panel:
@@ -142,8 +142,8 @@ def _title(result: Completeness) -> str:
     frames = "" if meta["frames"] == 1 else f" and {meta['frames'] - 1} more, averaged"
     tried = sorted({int(n) for n in result.cells["injected"] if n}) or [0]
     count = f"{tried[0]}" if tried[0] == tried[-1] else f"{tried[0]} to {tried[-1]}"
-    text = (
-        f"{meta['input']}{chip}{frames}: which shadows does the search find?\n"
+    name = printable(f"{meta['input']}{chip}{frames}")
+    return (
+        f"{name}: which shadows does the search find?\n"
         f"{count} of each were put on the frame; shown: share found again, place and size right"
     )
-    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fleckcore.errors import ArrayError, MissingExtraError, OutputError
-from fleckcore.io import atomic_write
+from fleckcore.errors import ArrayError
 from fleckcore.io.catalogs import SHAPE_COLOURS
+from fleckcore.report.canvas import new_figure, printable, save
 
 if TYPE_CHECKING:
     from astropy.table import Row, Table
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_features", "plot_thumbnails"]
 
-_DPI = 150
 _MAP_PIXELS = 1800
 _LINE_STYLES: dict[str, Any] = {
     "fleck": "-",
@@ -30,7 +29,8 @@ _LINE_STYLES: dict[str, Any] = {
     "streak": (0, (4, 1, 1, 1)),
 }
 _MASKED_COLOUR = "#7fb3d5"
-_ENDINGS = (".png", ".pdf", ".svg")
+_LETTER = 0.012
+"""Height of a number on the map, of the frame's breadth."""
 
 
 def plot_features(
@@ -68,9 +68,10 @@ def plot_features(
     Notes
     -----
     Stretched by zscale. Large frames are averaged in blocks; masked pixels are blue. An outline
-    is at least 1 % of the frame wide, so that it can be seen; the catalogue has the true sizes.
+    is at least 1 % of the frame wide, so that it can be seen; the catalogue has the true sizes. A number is left
+    out where others leave it no room, the least significant first.
     """
-    figure = _new_figure(12.0, 1.8 + 9.6 * frame.shape[0] / frame.shape[1])
+    figure = new_figure(12.0, 1.8 + 9.6 * frame.shape[0] / frame.shape[1])
     axes = figure.add_subplot()
     image = _shown(frame, normalised)
     step = max(1, -(-max(frame.shape) // _MAP_PIXELS))
@@ -88,15 +89,17 @@ def plot_features(
     )
     bar = figure.colorbar(picture, ax=axes, pad=0.01, shrink=0.85)
     bar.set_label(frame.meta.unit if normalised is None else "ratio to the smooth level")
+    at_least = 0.01 * max(frame.shape)
     for feature in catalog:
-        _outline(axes, feature, at_least=0.01 * max(frame.shape))
+        _outline(axes, feature, at_least)
+    _number(axes, catalog, frame.shape, at_least)
     axes.set_xlim(-0.5, frame.shape[1] - 0.5)
     axes.set_ylim(-0.5, frame.shape[0] - 0.5)
     axes.set_xlabel("x, pixels (0-based: the centre of the first pixel is 0)")
     axes.set_ylabel("y, pixels (0-based)")
     axes.set_title(_title(frame, f"{len(catalog)} found"), parse_math=False)
     _legend(figure, catalog)
-    _save(figure, path, overwrite=overwrite)
+    save(figure, path, overwrite=overwrite)
 
 
 def plot_thumbnails(
@@ -142,7 +145,7 @@ def plot_thumbnails(
 
     across = min(8, max(4, len(cuts)))
     down = max(1, -(-len(cuts) // across))
-    figure = _new_figure(1.65 * across + 0.2, 2.2 * down + 0.7)
+    figure = new_figure(1.65 * across + 0.2, 2.2 * down + 0.7)
     note = (
         f"{len(cuts)} of {len(catalog)} found, by significance; white {high:.3g}, black {low:.3g}"
     )
@@ -155,31 +158,7 @@ def plot_thumbnails(
         axes.set_yticks([])
         axes.set_title(_caption(feature), fontsize=7, linespacing=1.1)
         _scale_bar(axes, cut.shape[1], frame.meta.pixel_size_um)
-    _save(figure, path, overwrite=overwrite)
-
-
-def _new_figure(width: float, height: float) -> Figure:
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise MissingExtraError("matplotlib", "report") from None
-    return Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
-
-
-def _save(figure: Figure, path: str | Path, *, overwrite: bool) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    path = Path(path)
-    ending = path.suffix.lower()
-    if ending not in _ENDINGS:
-        raise OutputError(
-            f"the name ends in {path.suffix!r}, wanted {', '.join(_ENDINGS)}.",
-            code="R08",
-            path=path,
-        )
-    FigureCanvasAgg(figure)
-    with atomic_write(path, overwrite=overwrite) as file:
-        figure.savefig(file, format=ending[1:])
+    save(figure, path, overwrite=overwrite)
 
 
 def _shown(frame: Frame, normalised: NDArray[Any] | None) -> NDArray[np.float32]:
@@ -234,18 +213,17 @@ def _colour(shape: str) -> str:
     return SHAPE_COLOURS.get(shape, "#F0E442")
 
 
-def _outline(axes: Axes, feature: Row, *, at_least: float) -> None:
-    """Draw a circle of 1.5 radii, or an ellipse along a streak, with the label beside it."""
+def _outline(axes: Axes, feature: Row, at_least: float) -> None:
+    """Draw a circle that leaves a rim of half a radius free, at most 6 pixels, or an ellipse along a streak."""
     from matplotlib.patches import Ellipse
     from matplotlib.patheffects import withStroke
 
     shape = str(feature["shape"])
     x, y = _value(feature, "x_centroid"), _value(feature, "y_centroid")
-    width = height = float(np.fmax(3 * _value(feature, "radius"), at_least))
+    width = height = _outlined(feature, at_least)
     angle = 0.0
     if shape == "streak":  # of even light, a streak is 3.5 sigma long
         width = float(np.fmax(3.8 * _value(feature, "semimajor_axis"), at_least))
-        height = float(np.fmax(6 * _value(feature, "semiminor_axis"), at_least))
         angle = _value(feature, "orientation")
     axes.add_patch(
         Ellipse(
@@ -260,14 +238,48 @@ def _outline(axes: Axes, feature: Row, *, at_least: float) -> None:
             path_effects=[withStroke(linewidth=3.2, foreground="black")],
         )
     )
-    axes.annotate(
-        str(feature["label"]),
-        (x + 0.4 * height, y + 0.4 * height),
-        fontsize=7,
-        color=_colour(shape),
-        path_effects=[withStroke(linewidth=1.8, foreground="black")],
-        annotation_clip=True,
-    )
+
+
+def _outlined(feature: Row, at_least: float) -> float:
+    """Breadth of a feature's outline, pixels."""
+    if str(feature["shape"]) == "streak":
+        return float(np.fmax(6 * _value(feature, "semiminor_axis"), at_least))
+    radius = _value(feature, "radius")
+    return float(np.fmax(2 * (radius + min(0.5 * radius, 6.0)), at_least))
+
+
+def _number(axes: Axes, catalog: Table, shape: tuple[int, int], at_least: float) -> None:
+    """Put each label at the first corner of its outline that is on the frame, clear of others and of all centres."""
+    from matplotlib.patheffects import withStroke
+
+    high = _LETTER * shape[1]
+    names = ("x_centroid", "y_centroid")
+    centres = np.array([[_value(row, name) for name in names] for row in catalog]).reshape(-1, 2)
+    taken = np.hstack([centres - 0.25 * high, centres + 0.25 * high])
+    for feature in sorted(catalog, key=lambda row: -_snr(row)):
+        text = str(feature["label"])
+        half = np.array([0.35 * high * len(text), 0.5 * high])
+        centre = np.array([_value(feature, name) for name in names])
+        reach = 0.36 * _outlined(feature, at_least) + half
+        for corner in ((1, 1), (-1, 1), (1, -1), (-1, -1)):
+            middle = centre + np.multiply(corner, reach)
+            box = np.concatenate([middle - half, middle + half])
+            on_frame = (box[:2] >= 0).all() and (box[2:] <= (shape[1], shape[0])).all()
+            apart = (taken[:, 2:] <= box[:2]) | (taken[:, :2] >= box[2:])
+            if on_frame and apart.any(axis=1).all():
+                taken = np.vstack([taken, box])
+                axes.text(
+                    middle[0],
+                    middle[1],
+                    text,
+                    gid=f"number {text}",
+                    ha="center",
+                    va="center",
+                    fontsize=8,
+                    color="white",
+                    path_effects=[withStroke(linewidth=2.2, foreground="black")],
+                )
+                break
 
 
 def _legend(figure: Figure, catalog: Table) -> None:
@@ -286,15 +298,16 @@ def _title(frame: Frame, note: str) -> str:
     meta = frame.meta
     name = meta.path.name if meta.path else meta.rootname or "frame"
     chip = "" if meta.chip is None else f", chip {meta.chip}"
-    return "".join(c if c.isprintable() else "?" for c in f"{name}{chip}: {note}")
+    return printable(f"{name}{chip}: {note}")
 
 
 def _caption(feature: Row) -> str:
     depth = 100 * (1 - _value(feature, "transmission_min"))
+    decimals = 0 if abs(depth) >= 10 else 1 if abs(depth) >= 1 else 2
     return (
         f"{feature['label']}  {feature['shape']}  S/N {_value(feature, 'snr'):.0f}\n"
         f"x {_value(feature, 'x_centroid'):.1f}  y {_value(feature, 'y_centroid'):.1f}\n"
-        f"r {_value(feature, 'radius'):.1f} px  depth {depth:.0f} %"
+        f"r {_value(feature, 'radius'):.1f} px  depth {depth:.{decimals}f} %"
     )
 
 

@@ -3,6 +3,7 @@
 from fleckcore.simulate.blank import BLANK_KINDS, blank_frame
 from fleckcore.simulate.chip import Scene, short_dark
 from fleckcore.simulate.file import write
+from fleckcore.simulate.flat import MOTES, vignetted_flat
 from fleckcore.simulate.matching import match_truth, pair_nearest
 from fleckcore.simulate.obstruction import FLECKS, Obstruction
 from fleckcore.simulate.shading import obscure
@@ -10,6 +11,7 @@ from fleckcore.simulate.shading import obscure
 __all__ = [
     "BLANK_KINDS",
     "FLECKS",
+    "MOTES",
     "Obstruction",
     "Scene",
     "blank_frame",
@@ -17,5 +19,6 @@ __all__ = [
     "obscure",
     "pair_nearest",
     "short_dark",
+    "vignetted_flat",
     "write",
 ]

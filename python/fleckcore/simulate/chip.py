@@ -33,9 +33,9 @@ class Scene:
     Attributes
     ----------
     frame : Frame
-        Electrons, float32, with its error and quality planes.
+        Electrons, float32, with its error plane, and of a short dark its quality.
     truth : tuple of Obstruction
-        Flecks first, then freckles.
+        Of a short dark, flecks first, then freckles.
     """
 
     frame: Frame
