@@ -457,4 +457,11 @@ def _near(a: _Start, b: _Start) -> bool:
 
 
 def _same(a: Shadow, b: Shadow) -> bool:
-    return _distance(a, b) < 0.35 * min(a.radius, b.radius) and 0.7 < a.radius / b.radius < 1.4
+    """Whether they are one, or one the other's inner rim."""
+    alike = _distance(a, b) < 0.35 * min(a.radius, b.radius) and 0.7 < a.radius / b.radius < 1.4
+    return alike or _is_inner_rim(a, b) or _is_inner_rim(b, a)
+
+
+def _is_inner_rim(a: Shadow, b: Shadow) -> bool:
+    rim = b.hole * b.radius
+    return _distance(a, b) < 0.3 * rim and 0.7 < a.radius / rim < 1.4
