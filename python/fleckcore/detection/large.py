@@ -44,12 +44,12 @@ STRETCH = 0.05
 
 FAINT = 2.5
 FEW = 20
-EVIDENT = 1.7
+EVIDENT = 2.0
 """Where shadows cover much of a frame, the noise of its scores is that of the shadows. So while none is clear,
 the first 20 above 2.5 standard deviations are tried, and taken if the fit leaves less than half of what was there."""
 
 LEAST_DEPTH = 2e-4
-MAX_DEPTH = 0.3
+MAX_DEPTH = 0.6
 """What is darker is compact, or the edge of the light."""
 
 FIT_REACH = 1.45
