@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import asdict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fleckcore.detection.feature import Feature
-from fleckcore.detection.footprint import STREAK_ELONGATION, Footprint, Window, link_streaks
+from fleckcore.detection.footprint import (
+    STREAK_ELONGATION,
+    Footprint,
+    Window,
+    link_streaks,
+    touching,
+)
 from fleckcore.detection.measure import CutOut, Measures, grow, measure
 from fleckcore.detection.normalise import Normalised, literal_excess
 from fleckcore.detection.options import Options
+from fleckcore.detection.profile import (
+    Patch,
+    Profile,
+    Start,
+    fit_profiles,
+    moment_profile,
+    window_of,
+)
 from fleckcore.detection.scales import (
     Candidate,
     Scale,
@@ -84,9 +99,13 @@ class Finder:
         self.labels = np.zeros(self.loss.shape, np.int32)
         for label, footprint in enumerate(self.footprints, start=1):
             self.labels[footprint.ys, footprint.xs] = label
+        measures = [self._measure(*item) for item in enumerate(self.footprints, start=1)]
+        profiles = self._profiles(measures)
         self.features = [
-            self._feature(label, footprint)
-            for label, footprint in enumerate(self.footprints, start=1)
+            self._feature(label, *known)
+            for label, known in enumerate(
+                zip(self.footprints, measures, profiles, strict=True), start=1
+            )
         ]
 
     @property
@@ -242,13 +261,13 @@ class Finder:
             return "edge"
         return ""
 
-    def _feature(self, label: int, footprint: Footprint) -> Feature:
+    def _measure(self, label: int, footprint: Footprint) -> Measures:
         cut = footprint.window(self.loss.shape, SURROUNDINGS)
         pixels = footprint.within(cut) & ~self.mask[cut]
         if not pixels.any():
             pixels = footprint.within(cut)
         usable = ~self.mask[cut]
-        measures = measure(
+        return measure(
             CutOut(
                 y0=cut[0].start,
                 x0=cut[1].start,
@@ -260,6 +279,23 @@ class Finder:
                 footprint=pixels,
             )
         )
+
+    def _profiles(self, measures: list[Measures]) -> list[Profile]:
+        """Fit models, features that touch together; a streak has its moments."""
+        profiles = [moment_profile(m) for m in measures]
+        sign = -1.0 if self.options.bright else 1.0
+        for group in touching(self.footprints, self.labels):
+            starts = [Start.of(measures[i], sign) for i in group]
+            cut = window_of(starts, self.loss.shape)
+            own = np.isin(self.labels[cut], [0, *(i + 1 for i in group)]) & ~self.mask[cut]
+            patch = Patch.of(cut, own, self.normalised.transmission, self.pixel_noise, starts)
+            for i, profile in zip(group, fit_profiles(patch, starts), strict=True):
+                profiles[i] = profile
+        return profiles
+
+    def _feature(
+        self, label: int, footprint: Footprint, measures: Measures, profile: Profile
+    ) -> Feature:
         sign = -1.0 if self.options.bright else 1.0
         about = self.frame.meta
         pixel_mm2 = np.nan if about.pixel_size_um is None else (about.pixel_size_um * 1e-3) ** 2
@@ -291,10 +327,9 @@ class Finder:
             lost_flux=sign * measures.lost_flux,
             lost_flux_err=measures.lost_flux_err,
             snr=footprint.significance,
-            shape="streak" if footprint.is_streak else _shape(measures),
-            polarity="bright" if self.options.bright else "shadow",
             edge=footprint.at_edge(self.loss.shape),
             blend=footprint.blend,
+            **asdict(profile),
         )
 
     @property
@@ -303,9 +338,3 @@ class Finder:
         error = self.normalised.error
         return self.scales[0].noise if error is None else error
 
-
-def _shape(measures: Measures) -> str:
-    """Name a shape that is not a streak: ring, disc (from 8 pixels radius) or fleck."""
-    if measures.radius_inner > 0 and measures.radius >= 5:
-        return "ring"
-    return "disc" if measures.radius >= 8 else "fleck"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from fleckcore.detection.footprint import Window
 from fleckcore.detection.large import Image, Large, LargeSearch
 from fleckcore.detection.normalise import Normalised
 from fleckcore.detection.options import Options
+from fleckcore.detection.profile import Profile
 from fleckcore.detection.shadow import FREE, Shadow
 from fleckcore.detection.wide import wide_loss
 from fleckcore.frame import Frame
@@ -199,16 +200,31 @@ class _Measured:
             lost_flux=lost,
             lost_flux_err=abs(lost) * mean_err / max(abs(mean), 1e-9),
             snr=self.large.significance,
-            shape="ring" if ring else "disc",
-            polarity="bright" if self.sign < 0 else "shadow",
             edge=self._cut_off(),
             blend=self._overlaps(),
+            **asdict(self._profile(error)),
+        )
+
+    def _profile(self, error: dict[str, float]) -> Profile:
+        shadow = self.large.shadow
+        inner = shadow.hole * shadow.radius
+        return Profile(
+            x_fit=shadow.x,
             x_err=error["x"],
+            y_fit=shadow.y,
             y_err=error["y"],
+            radius_fit=shadow.radius,
             radius_err=error["radius"],
+            radius_inner_fit=inner,
+            radius_inner_err=float(
+                np.hypot(shadow.radius * error["hole"], shadow.hole * error["radius"])
+            ),
+            fill=shadow.fill,
+            fill_err=error["fill"],
             depth=shadow.depth,
             depth_err=error["depth"],
             softness=shadow.softness,
+            softness_err=error["softness"],
             residual=self.large.rms,
         )
 

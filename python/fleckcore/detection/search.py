@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fleckcore._version import __version__
+from fleckcore.detection.classes import Surroundings, classify
 from fleckcore.detection.finder import Finder
 from fleckcore.detection.modelled import find_large
 from fleckcore.detection.normalise import Method, Normalised, normalise
@@ -186,7 +187,8 @@ def search(
         "significance_limit": finder.limit,
         "not_listed": dict(sorted(finder.not_listed.items())),
     }
-    catalog = Catalog.from_features(features, meta=meta)
+    around = Surroundings(finder.labels, finder.mask, frame.meta)
+    catalog = Catalog.from_features(classify(features, around), meta=meta)
     return SearchResult(catalog, finder.labels, normalised)
 
 
