@@ -33,8 +33,8 @@ def catalog() -> Catalog:
     return Catalog.from_features(
         [
             feature(),
-            feature(label=2, shape="ring", radius_inner=2.5, x_centroid=1 / 3, area=2**40),
-            feature(label=3, shape="streak", area_mm2=math.nan, orientation=-0.0, edge=True),
+            feature(label=2, kind="ring", radius_inner=2.5, x_centroid=1 / 3, area=2**40),
+            feature(label=3, kind="streak", area_mm2=math.nan, orientation=-0.0, edge=True),
         ],
         meta=META,
     )

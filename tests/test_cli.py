@@ -136,9 +136,7 @@ def test_json_is_strict_and_complete(bench: Bench) -> None:
     run = bench.run("--json", bench.flat())
     assert run.code == 0
     (record,) = run.records
-    assert (
-        sorted((f["y_peak"] > 0, f["shape"]) for f in record["features"]) == [(True, "fleck")] * 3
-    )
+    assert sorted((f["y_peak"] > 0, f["kind"]) for f in record["features"]) == [(True, "fleck")] * 3
     assert record["features"][0]["area_mm2"] is None  # the pixel size is not known
     assert record["meta"]["status"] == "OK"
     assert all(Path(path).is_file() for path in record["files"].values())

@@ -16,10 +16,10 @@ def catalog() -> Catalog:
     return Catalog.from_features(
         [
             feature(),
-            feature(label=2, shape="ring", x_centroid=0.0, y_centroid=2047.0, radius_inner=2.5),
-            feature(label=3, shape="disc", x_centroid=4095.125, y_centroid=0.5, radius=7.0),
-            feature(label=4, shape="streak", semimajor_axis=20.0, semiminor_axis=0.3),
-            feature(label=5, shape="fleck", semimajor_axis=np.nan, radius=np.nan),
+            feature(label=2, kind="ring", x_centroid=0.0, y_centroid=2047.0, radius_inner=2.5),
+            feature(label=3, kind="disc", x_centroid=4095.125, y_centroid=0.5, radius=7.0),
+            feature(label=4, kind="streak", semimajor_axis=20.0, semiminor_axis=0.3),
+            feature(label=5, kind="fleck", semimajor_axis=np.nan, radius=np.nan),
         ],
         meta={},
     )

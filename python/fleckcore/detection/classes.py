@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,17 +107,14 @@ def _classified(feature: Feature, along: float) -> Feature:
         "disc": _is_disc(feature),
         "fleck": 1.0,
     }
-    chance, left = {}, 1.0
+    chance: dict[str, float] = {}
+    left = 1.0
     for kind, holds in statements.items():
         chance[kind] = left * holds
         left -= chance[kind]
     likeliest = max(KINDS, key=lambda kind: chance[kind])
-    return replace(
-        feature,
-        kind=likeliest,
-        kind_probability=chance[likeliest],
-        **{f"p_{kind}": chance[kind] for kind in KINDS},
-    )
+    columns: dict[str, Any] = {f"p_{kind}": chance[kind] for kind in KINDS}
+    return replace(feature, kind=likeliest, kind_probability=chance[likeliest], **columns)
 
 
 def _runs_along(run: float, area: int) -> float:
@@ -196,7 +194,7 @@ def _placed(feature: Feature, around: Surroundings) -> Feature:
 
 
 def _run(distance: NDArray[np.floating]) -> float:
-    """Length along a line over width across it, from every pixel's far side's distance to it; ends of 5 % left out."""
+    """Length along a line over width across it, from each pixel's distance to it; without the outer 5 %."""
     low, high = np.quantile(distance, [0.05, 0.95])
     return float(distance.size / max(max(high, 0) - min(low, 0), 1.0) ** 2)
 
@@ -210,7 +208,7 @@ def _across(position: NDArray[np.intp], seam: int) -> NDArray[np.float64]:
 def _to_border(
     y: NDArray[np.intp], x: NDArray[np.intp], mask: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """Distance from the frame's edge, or from a dark part if that is nearer, to the far side of each pixel."""
+    """Distance from the frame's edge, or from a nearer dark part, to the far side of each pixel."""
     rows, cols = mask.shape
     to_edge: NDArray[np.float64] = np.min([y + 1, x + 1, rows - y, cols - x], axis=0).astype(float)
     top, left = max(0, y.min() - _BORDER), max(0, x.min() - _BORDER)
@@ -222,7 +220,8 @@ def _to_border(
     to_dark = np.full(y.size, 2.0 * _BORDER)
     for steps in range(2 * _BORDER, 0, -1):
         to_dark[grow(dark, steps)[place]] = steps
-    return np.minimum(to_edge, to_dark)
+    distance: NDArray[np.float64] = np.minimum(to_edge, to_dark)
+    return distance
 
 
 def _end_distance(cut: tuple[slice, slice], around: Surroundings) -> float:

@@ -79,7 +79,7 @@ class Feature:
     y_fit: Annotated[float, _About("pix", "centre of the model, row")] = math.nan
     y_err: Annotated[float, _About("pix", "standard deviation of y_fit")] = math.nan
     radius_fit: Annotated[
-        float, _About("pix", "of the model's edge at half its loss, geometric mean of the axes")
+        float, _About("pix", "of the model at half its loss, geometric mean of the axes")
     ] = math.nan
     radius_err: Annotated[float, _About("pix", "standard deviation of radius_fit")] = math.nan
     axis_ratio: Annotated[float, _About("", "minor over major axis of the model")] = math.nan
@@ -88,16 +88,16 @@ class Feature:
         float, _About("deg", "of the model's major axis, from +x towards +y")
     ] = math.nan
     orientation_err: Annotated[
-        float, _About("deg", "standard deviation of orientation_fit, 52 of any direction")
+        float, _About("deg", "standard deviation of orientation_fit; 52: any direction")
     ] = math.nan
     radius_inner_fit: Annotated[
-        float, _About("pix", "of the model's hole, as radius_fit; where it is resolved")
+        float, _About("pix", "of the model's hole, where it is resolved")
     ] = math.nan
     radius_inner_err: Annotated[float, _About("pix", "standard deviation of radius_inner_fit")] = (
         math.nan
     )
     fill: Annotated[
-        float, _About("", "loss in the model's hole over that of its rim, 1 without a hole")
+        float, _About("", "loss in the model's hole over its rim's, 1 without a hole")
     ] = math.nan
     fill_err: Annotated[float, _About("", "standard deviation of fill")] = math.nan
     depth: Annotated[float, _About("", "fraction lost (or gained) in the model's rim or disc")] = (
@@ -112,18 +112,16 @@ class Feature:
         math.nan
     )
     edge_run: Annotated[
-        float, _About("", "length along the border of the light over reach from it, 0 when apart")
+        float, _About("", "length along the border of the light, over reach from it")
     ] = 0.0
     seam_run: Annotated[
-        float, _About("", "length along an amplifier seam over width about it, 0 when apart")
+        float, _About("", "length along an amplifier's seam, over width about it")
     ] = 0.0
     end_distance: Annotated[
         float,
-        _About("pix", "along the readout, from either end to an amplifier's border or a defect"),
+        _About("pix", "along a column to an amplifier's border or a defect"),
     ] = math.nan
-    kind: Annotated[
-        str, _About("", "fleck, disc, ring, streak, column, seam, edge or bright: the likeliest")
-    ] = ""
+    kind: Annotated[str, _About("", "fleck, disc, ring, streak, column, seam, edge or bright")] = ""
     kind_probability: Annotated[float, _About("", "that kind is right, given the errors")] = (
         math.nan
     )

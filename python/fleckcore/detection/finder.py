@@ -337,4 +337,3 @@ class Finder:
         """One standard deviation of each pixel's loss."""
         error = self.normalised.error
         return self.scales[0].noise if error is None else error
-

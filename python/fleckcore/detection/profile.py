@@ -234,9 +234,7 @@ class _Fit:
         self.high = np.concatenate([*high, np.full(3, 0.5)])
         size = max(start.reach for start in starts)
         cx, cy = np.mean([(s.x, s.y) for s in starts], axis=0)
-        self.plane = np.stack(
-            [np.ones_like(patch.x), (patch.x - cx) / size, (patch.y - cy) / size]
-        )
+        self.plane = np.stack([np.ones_like(patch.x), (patch.x - cx) / size, (patch.y - cy) / size])
         self.normal = np.eye(int(self.free.sum()))
 
     def run(self) -> None:
@@ -271,7 +269,8 @@ class _Fit:
         matrix += damping * np.diag(np.diag(matrix))
         moved = values.copy()
         moved[self.free] += np.linalg.solve(matrix, gradient)
-        return np.clip(moved, self.low, self.high)
+        clipped: Array = np.clip(moved, self.low, self.high)
+        return clipped
 
     def _part(self, index: int) -> Array:
         return self.values[9 * index : 9 * index + 9]
@@ -280,7 +279,8 @@ class _Fit:
         light = 1 + self.values[-3:] @ self.plane
         for i, member in enumerate(self.members):
             light *= 1 - member.loss(self._part(i))
-        return (self.patch.transmission - light) / self.patch.noise
+        residual: Array = (self.patch.transmission - light) / self.patch.noise
+        return residual
 
     def _linearised(self) -> tuple[Array, Array]:
         """Residuals, and the derivative of the model by each free value, in units of the noise."""
@@ -309,10 +309,14 @@ class _Fit:
         residual = self._residual()
         rms = [m.rms(residual) for m in self.members]
         scale = np.concatenate(
-            [np.full(int(m.free.sum()), max(r, 1.0)) for m, r in zip(self.members, rms, strict=True)]
+            [
+                np.full(int(m.free.sum()), max(r, 1.0))
+                for m, r in zip(self.members, rms, strict=True)
+            ]
             + [np.full(3, max(1.0, *rms))]
         )
-        covariance = np.linalg.inv(self.normal / np.outer(scale, scale) + np.diag(self.stiff))
+        data = self.normal / np.outer(scale, scale)
+        covariance: Array = np.linalg.inv(data + np.diag(self.stiff)).astype(float)
         profiles, first = [], 0
         for i, member in enumerate(self.members):
             n = int(member.free.sum())
@@ -402,8 +406,12 @@ class _Member:
         by_r2 = -depth * slope / (2 * r)
         stretch = math.hypot(p[COS], p[SIN])
         cosh, sinh = math.cosh(stretch), _sinh_over(stretch)
-        by[X, near] = self.weight @ (by_r2 * (-2 * (cosh - sinh * p[COS]) * dx + 2 * sinh * p[SIN] * dy))
-        by[Y, near] = self.weight @ (by_r2 * (-2 * (cosh + sinh * p[COS]) * dy + 2 * sinh * p[SIN] * dx))
+        by[X, near] = self.weight @ (
+            by_r2 * (-2 * (cosh - sinh * p[COS]) * dx + 2 * sinh * p[SIN] * dy)
+        )
+        by[Y, near] = self.weight @ (
+            by_r2 * (-2 * (cosh + sinh * p[COS]) * dy + 2 * sinh * p[SIN] * dx)
+        )
         by[RADIUS, near] = depth * radius * (self.weight @ by_radius)
         common = sinh * (dx * dx + dy * dy)
         common -= _sinh_over_slope(stretch) * (p[COS] * across + p[SIN] * cross)

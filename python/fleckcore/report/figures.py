@@ -9,7 +9,7 @@ import numpy as np
 
 from fleckcore.errors import ArrayError, MissingExtraError, OutputError
 from fleckcore.io import atomic_write
-from fleckcore.io.catalogs import SHAPE_COLOURS
+from fleckcore.io.catalogs import KIND_COLOURS
 
 if TYPE_CHECKING:
     from astropy.table import Row, Table
@@ -28,7 +28,11 @@ _LINE_STYLES: dict[str, Any] = {
     "disc": (0, (4, 1)),
     "ring": (0, (1.5, 0.7)),
     "streak": (0, (4, 1, 1, 1)),
+    "column": (0, (1, 1)),
+    "seam": (0, (1, 2)),
+    "edge": (0, (1, 3)),
 }
+_LONG = ("streak", "column", "seam", "edge")
 _MASKED_COLOUR = "#7fb3d5"
 _ENDINGS = (".png", ".pdf", ".svg")
 
@@ -230,20 +234,20 @@ def _snr(row: Row) -> float:
     return float(np.nan_to_num(_value(row, "snr"), nan=-np.inf))
 
 
-def _colour(shape: str) -> str:
-    return SHAPE_COLOURS.get(shape, "#F0E442")
+def _colour(kind: str) -> str:
+    return KIND_COLOURS.get(kind, "#FFFFFF")
 
 
 def _outline(axes: Axes, feature: Row, *, at_least: float) -> None:
-    """Draw a circle of 1.5 radii, or an ellipse along a streak, with the label beside it."""
+    """Draw a circle of 1.5 radii, or an ellipse along what is long, with the label beside it."""
     from matplotlib.patches import Ellipse
     from matplotlib.patheffects import withStroke
 
-    shape = str(feature["shape"])
+    kind = str(feature["kind"])
     x, y = _value(feature, "x_centroid"), _value(feature, "y_centroid")
     width = height = float(np.fmax(3 * _value(feature, "radius"), at_least))
     angle = 0.0
-    if shape == "streak":  # of even light, a streak is 3.5 sigma long
+    if kind in _LONG:  # of even light, a streak is 3.5 sigma long
         width = float(np.fmax(3.8 * _value(feature, "semimajor_axis"), at_least))
         height = float(np.fmax(6 * _value(feature, "semiminor_axis"), at_least))
         angle = _value(feature, "orientation")
@@ -255,8 +259,8 @@ def _outline(axes: Axes, feature: Row, *, at_least: float) -> None:
             angle=angle,
             fill=False,
             linewidth=1.7,
-            edgecolor=_colour(shape),
-            linestyle=_LINE_STYLES.get(shape, "-"),
+            edgecolor=_colour(kind),
+            linestyle=_LINE_STYLES.get(kind, "-"),
             path_effects=[withStroke(linewidth=3.2, foreground="black")],
         )
     )
@@ -264,7 +268,7 @@ def _outline(axes: Axes, feature: Row, *, at_least: float) -> None:
         str(feature["label"]),
         (x + 0.4 * height, y + 0.4 * height),
         fontsize=7,
-        color=_colour(shape),
+        color=_colour(kind),
         path_effects=[withStroke(linewidth=1.8, foreground="black")],
         annotation_clip=True,
     )
@@ -273,12 +277,12 @@ def _outline(axes: Axes, feature: Row, *, at_least: float) -> None:
 def _legend(figure: Figure, catalog: Table) -> None:
     from matplotlib.lines import Line2D
 
-    shapes = [str(shape) for shape in catalog["shape"]]
+    kinds = [str(kind) for kind in catalog["kind"]]
     lines = [
-        Line2D([], [], color=_colour(shape), linestyle=_LINE_STYLES.get(shape, "-"), linewidth=2)
-        for shape in SHAPE_COLOURS
+        Line2D([], [], color=colour, linestyle=_LINE_STYLES.get(kind, "-"), linewidth=2)
+        for kind, colour in KIND_COLOURS.items()
     ]
-    names = [f"{shape}: {shapes.count(shape)}" for shape in SHAPE_COLOURS]
+    names = [f"{kind}: {kinds.count(kind)}" for kind in KIND_COLOURS]
     figure.legend(lines, names, loc="outside lower center", ncols=4, frameon=False)
 
 
@@ -292,7 +296,7 @@ def _title(frame: Frame, note: str) -> str:
 def _caption(feature: Row) -> str:
     depth = 100 * (1 - _value(feature, "transmission_min"))
     return (
-        f"{feature['label']}  {feature['shape']}  S/N {_value(feature, 'snr'):.0f}\n"
+        f"{feature['label']}  {feature['kind']}  S/N {_value(feature, 'snr'):.0f}\n"
         f"x {_value(feature, 'x_centroid'):.1f}  y {_value(feature, 'y_centroid'):.1f}\n"
         f"r {_value(feature, 'radius'):.1f} px  depth {depth:.0f} %"
     )
