@@ -21,8 +21,8 @@ from fleckcore.detection.normalise import Normalised, literal_excess
 from fleckcore.detection.options import Options
 from fleckcore.detection.profile import (
     Patch,
-    Profile,
     Start,
+    divide,
     fit_profiles,
     moment_profile,
     window_of,
@@ -45,6 +45,9 @@ DEBLEND_CONTRAST = 0.1
 CLIP_SIGMA = 2.5
 CLEAR_SIGMA = 8.0
 REJECTED_FRACTION = 0.2
+POOR_FIT = 1.3
+"""Residual, in units of the noise, from which on a feature may be a blend."""
+
 SURROUNDINGS = 24
 """Pixels around a footprint that a measurement may use."""
 
@@ -96,17 +99,12 @@ class Finder:
         self.claimed = np.zeros(self.loss.shape, dtype=bool)
         literal = options.normalise == "literal"
         self.footprints = self._search_literally() if literal else self._search()
-        self.labels = np.zeros(self.loss.shape, np.int32)
-        for label, footprint in enumerate(self.footprints, start=1):
-            self.labels[footprint.ys, footprint.xs] = label
-        measures = [self._measure(*item) for item in enumerate(self.footprints, start=1)]
-        profiles = self._profiles(measures)
-        self.features = [
-            self._feature(label, *known)
-            for label, known in enumerate(
-                zip(self.footprints, measures, profiles, strict=True), start=1
-            )
-        ]
+        self._measure_all()
+        parts = [] if literal else [p for i in range(len(self.footprints)) for p in self._parts(i)]
+        if len(parts) > len(self.footprints):
+            self.footprints = parts
+            self._measure_all()
+        self.features = [self._feature(i) for i in range(len(self.footprints))]
 
     @property
     def status(self) -> str:
@@ -261,6 +259,34 @@ class Finder:
             return "edge"
         return ""
 
+    def _measure_all(self) -> None:
+        """Draw, measure and model every footprint; what touches is modelled together, a streak by its moments."""
+        self.labels = np.zeros(self.loss.shape, np.int32)
+        for label, footprint in enumerate(self.footprints, start=1):
+            self.labels[footprint.ys, footprint.xs] = label
+        self.measures = [self._measure(*item) for item in enumerate(self.footprints, start=1)]
+        self.profiles = [moment_profile(measures) for measures in self.measures]
+        for group in touching(self.footprints, self.labels):
+            for i, profile in zip(group, fit_profiles(*self._patch(group)), strict=True):
+                self.profiles[i] = profile
+
+    def _patch(self, group: list[int]) -> tuple[Patch, list[Start]]:
+        """Pixels around some footprints and what to start their models from."""
+        starts = [Start.of(self.measures[i], -1.0 if self.options.bright else 1.0) for i in group]
+        cut = window_of(starts, self.loss.shape)
+        own = np.isin(self.labels[cut], [0, *(i + 1 for i in group)]) & ~self.mask[cut]
+        patch = Patch.of(cut, own, self.normalised.transmission, self.pixel_noise, starts)
+        return patch, starts
+
+    def _parts(self, index: int) -> list[Footprint]:
+        """A footprint, or the two of a blend."""
+        footprint, profile = self.footprints[index], self.profiles[index]
+        if footprint.is_streak or footprint.blend or not profile.residual > POOR_FIT:
+            return [footprint]
+        patch, (start,) = self._patch([index])
+        centres = divide(patch, start, profile)
+        return [footprint] if centres is None else footprint.divided(*centres)
+
     def _measure(self, label: int, footprint: Footprint) -> Measures:
         cut = footprint.window(self.loss.shape, SURROUNDINGS)
         pixels = footprint.within(cut) & ~self.mask[cut]
@@ -280,28 +306,14 @@ class Finder:
             )
         )
 
-    def _profiles(self, measures: list[Measures]) -> list[Profile]:
-        """Fit models, features that touch together; a streak has its moments."""
-        profiles = [moment_profile(m) for m in measures]
-        sign = -1.0 if self.options.bright else 1.0
-        for group in touching(self.footprints, self.labels):
-            starts = [Start.of(measures[i], sign) for i in group]
-            cut = window_of(starts, self.loss.shape)
-            own = np.isin(self.labels[cut], [0, *(i + 1 for i in group)]) & ~self.mask[cut]
-            patch = Patch.of(cut, own, self.normalised.transmission, self.pixel_noise, starts)
-            for i, profile in zip(group, fit_profiles(patch, starts), strict=True):
-                profiles[i] = profile
-        return profiles
-
-    def _feature(
-        self, label: int, footprint: Footprint, measures: Measures, profile: Profile
-    ) -> Feature:
+    def _feature(self, index: int) -> Feature:
+        footprint, measures = self.footprints[index], self.measures[index]
         sign = -1.0 if self.options.bright else 1.0
         about = self.frame.meta
         pixel_mm2 = np.nan if about.pixel_size_um is None else (about.pixel_size_um * 1e-3) ** 2
         ymin, ymax, xmin, xmax = footprint.bbox
         return Feature(
-            label=label,
+            label=index + 1,
             chip=-1 if about.chip is None else about.chip,
             x_centroid=measures.x_centroid,
             y_centroid=measures.y_centroid,
@@ -329,7 +341,7 @@ class Finder:
             snr=footprint.significance,
             edge=footprint.at_edge(self.loss.shape),
             blend=footprint.blend,
-            **asdict(profile),
+            **asdict(self.profiles[index]),
         )
 
     @property

@@ -111,6 +111,17 @@ class Footprint:
         significance = max(self.significance, other.significance)
         return Footprint(pixels[:, 0], pixels[:, 1], significance, self.blend or other.blend)
 
+    def divided(
+        self, one: tuple[float, float, float], other: tuple[float, float, float]
+    ) -> list[Footprint]:
+        """Two of it, each with the pixels nearer to one of two circles' centres (x, y, radius), in its radii."""
+        near = [np.hypot(self.xs - x, self.ys - y) / r for x, y, r in (one, other)]
+        first = near[0] < near[1]
+        return [
+            Footprint(self.ys[part], self.xs[part], self.significance, blend=True)
+            for part in (first, ~first)
+        ]
+
     def _covariance(self) -> NDArray[np.float64]:
         covariance: NDArray[np.float64] = np.cov(np.vstack([self.ys, self.xs])) + np.eye(2) / 12
         return covariance

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from fleckcore.detection.footprint import Window
 from fleckcore.detection.measure import Measures
 
-__all__ = ["Patch", "Profile", "Start", "fit_profiles", "moment_profile", "window_of"]
+__all__ = ["Patch", "Profile", "Start", "divide", "fit_profiles", "moment_profile", "window_of"]
 
 Array = NDArray[np.float64]
+Circle = tuple[float, float, float]
+"""Centre x, y and radius, pixels."""
 
 X, Y, RADIUS, COS, SIN, SOFTNESS, DEPTH, HOLE, FILL = range(9)
 """The fitted values of one feature.
@@ -36,6 +38,12 @@ HOLED = 4.0
 USUAL_HOLE = 0.45
 SHARPEST = 0.15
 CLIP = 3.0
+DIVIDED_MISFIT = 0.3
+MODEL_ERROR = 0.05
+ROUND = 0.92
+"""Square root of the ratio of the axes, above which nothing is divided."""
+
+ROUNDISH = 0.6
 _ITERATIONS = 25
 _ENOUGH = 1e-3
 _ANY_ANGLE = 180 / math.sqrt(12)
@@ -218,6 +226,65 @@ def fit_profiles(patch: Patch, starts: Sequence[Start]) -> list[Profile]:
     return fit.profiles()
 
 
+def divide(patch: Patch, start: Start, profile: Profile) -> list[Circle] | None:
+    """Explain a feature as two that overlap along its longer axis; None unless that is much better, and good.
+
+    Much better: less than `DIVIDED_MISFIT` of the mean square misfit beyond the noise is left. Good: what is left is
+    no more than `MODEL_ERROR` of the depth. Both must be significant, round enough, and centred apart.
+
+    Parameters
+    ----------
+    patch, start
+        As for `fit_profiles`, of the one feature.
+    profile : Profile
+        Its fit.
+
+    Returns
+    -------
+    list of (x, y, radius), or None
+    """
+    stretch = math.sqrt(profile.axis_ratio)
+    if not (math.isfinite(profile.radius_fit * stretch) and stretch < ROUND):
+        return None
+    minor = profile.radius_fit * stretch
+    apart = profile.radius_fit / stretch - minor
+    turn = math.radians(profile.orientation_fit)
+    depth = math.copysign(profile.depth, start.depth)
+    two = _Fit(
+        patch,
+        [
+            Start(
+                profile.x_fit + side * apart * math.cos(turn),
+                profile.y_fit + side * apart * math.sin(turn),
+                minor,
+                1.0,
+                0.0,
+                depth,
+            )
+            for side in (-1, 1)
+        ],
+    )
+    two.run()
+    parts = two.profiles()
+    own = np.any([m.own for m in two.members], axis=0)
+    one = _Fit(patch, [start])
+    one.run()
+    misfit, left = (float(np.mean(np.square(fit.residual()[own]))) - 1 for fit in (one, two))
+    noise = float(np.median(patch.noise[own]))
+    good = math.sqrt(max(left, 0)) * noise < MODEL_ERROR * abs(depth)
+    if not (left < DIVIDED_MISFIT * misfit and good and _two(*parts)):
+        return None
+    return [(p.x_fit, p.y_fit, p.radius_fit) for p in parts]
+
+
+def _two(one: Profile, other: Profile) -> bool:
+    """Whether both are there, and neither lies within the other."""
+    distance = math.hypot(one.x_fit - other.x_fit, one.y_fit - other.y_fit)
+    return distance > max(one.radius_fit, other.radius_fit, 2.0) and all(
+        p.depth > 5 * p.depth_err and p.axis_ratio > ROUNDISH for p in (one, other)
+    )
+
+
 class _Fit:
     """Fitted values of all features, then three of the level; only some of them are free."""
 
@@ -252,7 +319,7 @@ class _Fit:
             for _ in range(6):
                 self.values = self._moved(before, gradient, damping)
                 away = (self.start - self.values)[self.free]
-                trial = _cost(self._residual(), spread) + 0.5 * float(self.stiff @ away**2)
+                trial = _cost(self.residual(), spread) + 0.5 * float(self.stiff @ away**2)
                 gained = cost - trial
                 if gained > 0:
                     break
@@ -275,7 +342,7 @@ class _Fit:
     def _part(self, index: int) -> Array:
         return self.values[9 * index : 9 * index + 9]
 
-    def _residual(self) -> Array:
+    def residual(self) -> Array:
         light = 1 + self.values[-3:] @ self.plane
         for i, member in enumerate(self.members):
             light *= 1 - member.loss(self._part(i))
@@ -306,7 +373,7 @@ class _Fit:
         return max(1.0, 1.4826 * float(np.median(own))) if own.size else 1.0
 
     def profiles(self) -> list[Profile]:
-        residual = self._residual()
+        residual = self.residual()
         rms = [m.rms(residual) for m in self.members]
         scale = np.concatenate(
             [
