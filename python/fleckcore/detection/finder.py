@@ -152,14 +152,15 @@ class Finder:
         margin = int(12 + 6 * sigma)
         while True:
             cut = self._window(y, x, margin)
-            pixels, blend = self._draw(cut, candidate)
+            pixels, others = self._draw(cut, candidate)
             if not self._cut_off(cut, pixels):
                 break
             margin *= 2
         if not pixels.any():
             self.not_listed["faint"] += 1  # nothing stands out on a finer scale
             return None
-        self.claimed[cut] |= grow(pixels, int(2 + sigma))
+        self.claimed[cut] |= grow(pixels, int(2 + sigma)) & ~others
+        blend = bool((grow(pixels, 1) & others).any())
         footprint = Footprint.of(cut, pixels, candidate.significance, blend)
         reason = self._reason_against(footprint, sigma)
         if reason:
@@ -216,8 +217,10 @@ class Finder:
             or (cut[1].stop < cols and footprint[:, -1].any())
         )
 
-    def _draw(self, cut: Window, candidate: Candidate) -> tuple[NDArray[np.bool_], bool]:
-        """Pixels around a candidate that lose light, and whether others stand beside.
+    def _draw(
+        self, cut: Window, candidate: Candidate
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Pixels around a candidate that lose light, and those of others.
 
         Down to 1 % or a quarter of the peak, whichever is less, but not into the noise, nor below a tenth of the
         peak; split where another peak stands.
@@ -236,12 +239,12 @@ class Finder:
         noise = float(fine.noise[candidate.y, candidate.x])
         least = max(CLIP_SIGMA * noise, min(0.01, 0.25 * peak), 0.1 * peak)
         if not peak > least:
-            return np.zeros(smooth.shape, dtype=bool), False
+            return np.zeros(smooth.shape, dtype=bool), taken
         parts = label_components(smooth, least, mask=taken, deblend=DEBLEND_CONTRAST, threads=1)
         assert parts.labels is not None
         pixels = parts.labels == parts.labels[int(seed[0]) + top, int(seed[1]) + left]
         others = ((parts.labels > 0) | self.claimed[cut]) & ~pixels
-        return pixels, bool((grow(pixels, 1) & others).any())
+        return pixels, others
 
     def _reason_against(self, footprint: Footprint, sigma: float) -> str:
         """Why a candidate is counted but not listed; empty for a feature."""

@@ -44,6 +44,9 @@ ROUND = 0.92
 """Square root of the ratio of the axes, above which nothing is divided."""
 
 ROUNDISH = 0.6
+LEAST_PART = 1.5
+"""Radius of either part of what is divided, pixels: smaller ones are grains of one fleck."""
+
 _ITERATIONS = 25
 _ENOUGH = 1e-3
 _ANY_ANGLE = 180 / math.sqrt(12)
@@ -230,7 +233,7 @@ def divide(patch: Patch, start: Start, profile: Profile) -> list[Circle] | None:
     """Explain a feature as two that overlap along its longer axis; None unless that is much better, and good.
 
     Much better: less than `DIVIDED_MISFIT` of the mean square misfit beyond the noise is left. Good: what is left is
-    no more than `MODEL_ERROR` of the depth. Both must be significant, round enough, and centred apart.
+    no more than `MODEL_ERROR` of the depth. Both must be significant, large and round enough, and centred apart.
 
     Parameters
     ----------
@@ -280,8 +283,9 @@ def divide(patch: Patch, start: Start, profile: Profile) -> list[Circle] | None:
 def _two(one: Profile, other: Profile) -> bool:
     """Whether both are there, and neither lies within the other."""
     distance = math.hypot(one.x_fit - other.x_fit, one.y_fit - other.y_fit)
-    return distance > max(one.radius_fit, other.radius_fit, 2.0) and all(
-        p.depth > 5 * p.depth_err and p.axis_ratio > ROUNDISH for p in (one, other)
+    return distance > max(one.radius_fit, other.radius_fit) and all(
+        p.depth > 5 * p.depth_err and p.radius_fit > LEAST_PART and p.axis_ratio > ROUNDISH
+        for p in (one, other)
     )
 
 
