@@ -48,6 +48,9 @@ REJECTED_FRACTION = 0.2
 POOR_FIT = 1.3
 """Residual, in units of the noise, from which on a feature may be a blend."""
 
+PULLING = 4.0
+"""Radius from which on a feature pulls the running medians that it is measured against, pixels."""
+
 SURROUNDINGS = 24
 """Pixels around a footprint that a measurement may use."""
 
@@ -278,8 +281,31 @@ class Finder:
         starts = [Start.of(self.measures[i], -1.0 if self.options.bright else 1.0) for i in group]
         cut = window_of(starts, self.loss.shape)
         own = np.isin(self.labels[cut], [0, *(i + 1 for i in group)]) & ~self.mask[cut]
-        patch = Patch.of(cut, own, self.normalised.transmission, self.pixel_noise, starts)
-        return patch, starts
+        transmission = self.normalised.transmission[cut]
+        pulled = max(start.radius for start in starts) >= PULLING
+        if pulled and self.normalised.method in ("ratio", "difference"):
+            transmission = transmission / self._pull(cut)
+        return Patch.of(cut, own, transmission, self.pixel_noise[cut], starts), starts
+
+    def _pull(self, cut: Window) -> NDArray[np.float32]:
+        """How far features have pulled the running medians of the normalisation along rows and columns.
+
+        Those medians again, of what lies within no feature, about the middle of ``cut``.
+        """
+        half = self.options.stripe_window // 2
+        along = []
+        for axis in (1, 0):
+            middle = (cut[axis].start + cut[axis].stop) // 2
+            stripe = list(cut)
+            stripe[axis] = slice(max(0, middle - half), middle + half + 1)
+            part = tuple(stripe)
+            outside = (self.labels[part] == 0) & ~self.mask[part]
+            values = np.where(outside, self.normalised.transmission[part], np.nan)
+            known = outside.sum(axis=axis, keepdims=True) > half // 2
+            values = np.where(known, values, 1)
+            along.append(np.nanmedian(values, axis=axis, keepdims=True))
+        pull: NDArray[np.float32] = (along[0] * along[1]).astype(np.float32)
+        return pull
 
     def _parts(self, index: int) -> list[Footprint]:
         """A footprint, or the two of a blend."""

@@ -156,14 +156,14 @@ class Patch:
         noise: NDArray[np.float32],
         starts: Sequence[Start],
     ) -> Patch:
-        """Take the pixels in the part ``cut`` of the frame that are ``usable`` and within reach."""
+        """Take the pixels that are ``usable`` and within reach; all arrays are of the part ``cut`` of the frame."""
         rows, cols = np.ogrid[cut]
         reached = np.zeros(usable.shape, bool)
         for start in starts:
             reached |= np.hypot(cols - start.x, rows - start.y) < start.reach
         y, x = np.nonzero(usable & reached)
-        y, x = y + cut[0].start, x + cut[1].start
-        return cls(*(values.astype(float) for values in (y, x, transmission[y, x], noise[y, x])))
+        values = y + cut[0].start, x + cut[1].start, transmission[y, x], noise[y, x]
+        return cls(*(value.astype(float) for value in values))
 
 
 def window_of(starts: Sequence[Start], shape: tuple[int, int]) -> Window:
