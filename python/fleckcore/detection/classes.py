@@ -230,9 +230,8 @@ def _end_distance(cut: tuple[slice, slice], around: Surroundings) -> float:
     first, last = cut[axis].start, cut[axis].stop
     borders = [0, *around.seams(axis), around.mask.shape[axis]]
     distance = min(abs(end - border) for end in (first, last) for border in borders)
-    beside = np.moveaxis(around.mask, axis, 0)[:, cut[1 - axis]]
-    near = int(END_DISTANCE) + 2
-    for beyond in (beside[max(0, first - near) : first][::-1], beside[last : last + near]):
-        masked = np.flatnonzero(beyond.any(axis=1))
-        distance = min(distance, *masked[:1].tolist(), distance)
+    own = around.mask[:, cut[1]] if axis == 0 else around.mask[cut[0]]
+    defects = np.flatnonzero(own.any(axis=1 - axis))
+    for end in (first - 1, last):  # the pixel beyond
+        distance = min([distance, *np.abs(defects - end).tolist()])
     return float(distance)
