@@ -160,7 +160,9 @@ def _is_column(feature: Feature, along: float) -> float:
 def _is_ring(feature: Feature) -> float:
     """Chance that the hole loses less than half of what the rim does, and is wider than a pixel."""
     fill = _Number(feature.fill, feature.fill_err).below(RING_FILL)
-    return fill * _Number(feature.radius_inner_fit, feature.radius_inner_err).above(HOLE_RADIUS)
+    across = 1.0 if math.isnan(feature.axis_ratio) else math.sqrt(feature.axis_ratio)
+    hole = _Number(across * feature.radius_inner_fit, feature.radius_inner_err)
+    return fill * hole.above(HOLE_RADIUS)
 
 
 def _is_disc(feature: Feature) -> float:

@@ -73,11 +73,20 @@ class Modelled:
             part[free[cut] & _footprint(self.found[i].shadow, cut)] = first + i
 
     def features(
-        self, frame: Frame, flat: Normalised, noise: Image, options: Options, first: int
+        self,
+        frame: Frame,
+        flat: Normalised,
+        noise: Image,
+        options: Options,
+        compact: NDArray[np.int32],
     ) -> list[Feature]:
-        """List them, numbered from ``first``; ``flat`` is the frame normalised with all of them divided out."""
+        """List them, numbered after the ``compact`` features of that label image.
+
+        ``flat`` is the frame normalised with all of them divided out.
+        """
+        first = int(compact.max()) + 1
         return [
-            _Measured(self, i, frame, flat, noise, options).feature(first + i)
+            _Measured(self, i, frame, flat, noise, options, compact).feature(first + i)
             for i in range(len(self.found))
         ]
 
@@ -146,6 +155,7 @@ class _Measured:
         flat: Normalised,
         noise: Image,
         options: Options,
+        compact: NDArray[np.int32],
     ) -> None:
         self.large = modelled.found[index]
         self.others = [f.shadow for i, f in enumerate(modelled.found) if i != index]
@@ -158,6 +168,10 @@ class _Measured:
         self.level, self.noise = flat.level[cut], noise[cut]
         self.footprint = _footprint(shadow, cut)
         self.used = self.footprint & np.isfinite(self.transmission)
+        alone = self.used & (compact[cut] == 0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            left = (self.transmission - (1 - own))[alone] / self.noise[alone]
+        self.residual = float(np.sqrt(np.mean(left**2))) if left.size else np.nan
         self.deep = [int(np.count_nonzero(np.abs(own) > least)) for least in (0.05, 0.5)]
 
     def feature(self, label: int) -> Feature:
@@ -225,7 +239,7 @@ class _Measured:
             depth_err=error["depth"],
             softness=shadow.softness,
             softness_err=error["softness"],
-            residual=self.large.rms,
+            residual=self.residual,
         )
 
     def _errors(self) -> dict[str, float]:

@@ -29,11 +29,14 @@ depth; inner radius over the radius; loss in the hole over that of the rim.
 EXPECTED = {RADIUS: 0.5, COS: 0.7, SIN: 0.7, SOFTNESS: 0.7, DEPTH: 1.0, HOLE: 0.2, FILL: 1.0}
 """How far each value may be from its start before any pixel is seen, one standard deviation."""
 
+LEVEL = 0.5
+"""The same of the level beside a feature, which is about 1, and of its slopes."""
+
 KNOWN = 0.7
 """A value counts as measured when the pixels leave less than this part of what was expected of it."""
 
-HOLED = 4.0
-"""From this radius on a hole is looked for, pixels."""
+HOLED = 3.5
+"""From this semi-minor axis on a hole is looked for, pixels."""
 
 USUAL_HOLE = 0.45
 SHARPEST = 0.15
@@ -108,9 +111,14 @@ class Start:
             max(measures.radius, 1.0) if ring else radius,
             measures.elongation,
             measures.orientation,
-            sign * min(max(measures.loss_mean, 1e-4), 1.0),
+            sign * max(measures.loss_mean, 1e-4),
             measures.radius_inner,
         )
+
+    @property
+    def minor(self) -> float:
+        """Semi-minor axis."""
+        return self.radius / math.sqrt(self.elongation)
 
     @property
     def reach(self) -> float:
@@ -161,7 +169,8 @@ class Patch:
         reached = np.zeros(usable.shape, bool)
         for start in starts:
             reached |= np.hypot(cols - start.x, rows - start.y) < start.reach
-        y, x = np.nonzero(usable & reached)
+        known = np.isfinite(transmission) & np.isfinite(noise) & (noise > 0)
+        y, x = np.nonzero(usable & reached & known)
         values = y + cut[0].start, x + cut[1].start, transmission[y, x], noise[y, x]
         return cls(*(value.astype(float) for value in values))
 
@@ -247,9 +256,9 @@ def divide(patch: Patch, start: Start, profile: Profile) -> list[Circle] | None:
     list of (x, y, radius), or None
     """
     stretch = math.sqrt(profile.axis_ratio)
-    if not (math.isfinite(profile.radius_fit * stretch) and stretch < ROUND):
-        return None
     minor = profile.radius_fit * stretch
+    if not (minor > LEAST_PART and stretch < ROUND):
+        return None
     apart = profile.radius_fit / stretch - minor
     turn = math.radians(profile.orientation_fit)
     depth = math.copysign(profile.depth, start.depth)
@@ -270,9 +279,8 @@ def divide(patch: Patch, start: Start, profile: Profile) -> list[Circle] | None:
     two.run()
     parts = two.profiles()
     own = np.any([m.own for m in two.members], axis=0)
-    one = _Fit(patch, [start])
-    one.run()
-    misfit, left = (float(np.mean(np.square(fit.residual()[own]))) - 1 for fit in (one, two))
+    left = float(np.mean(np.square(two.residual()[own]))) - 1
+    misfit = profile.residual**2 - 1
     noise = float(np.median(patch.noise[own]))
     good = math.sqrt(max(left, 0)) * noise < MODEL_ERROR * abs(depth)
     if not (left < DIVIDED_MISFIT * misfit and good and _two(*parts)):
@@ -298,7 +306,7 @@ class _Fit:
         self.free = np.concatenate([m.free for m in self.members] + [np.ones(3, bool)])
         self.start = np.concatenate([start.values() for start in starts] + [np.zeros(3)])
         self.values = self.start.copy()
-        expected = np.concatenate([m.expected for m in self.members] + [np.full(3, np.inf)])
+        expected = np.concatenate([m.expected for m in self.members] + [np.full(3, LEVEL)])
         self.stiff = 1 / expected[self.free] ** 2
         low, high = zip(*(m.bounds for m in self.members), strict=True)
         self.low = np.concatenate([*low, np.full(3, -0.5)])
@@ -411,9 +419,10 @@ class _Member:
         self.y = patch.y[self.near] + dy[:, None]
         self.x = patch.x[self.near] + dx[:, None]
         self.free = np.ones(9, bool)
-        self.free[[HOLE, FILL]] = self.holed = start.radius >= HOLED
+        self.free[[HOLE, FILL]] = self.holed = start.minor >= HOLED
         place = 0.3 + 0.3 * start.radius
         self.expected = np.array([place, place, *EXPECTED.values()])
+        self.expected[DEPTH] = max(EXPECTED[DEPTH], 2 * abs(start.depth))
         self.bounds = self._bounds(start)
 
     def _bounds(self, start: Start) -> tuple[Array, Array]:

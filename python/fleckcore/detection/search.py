@@ -174,7 +174,7 @@ def search(
     )
     finder = Finder(flat, normalised, options, threads, large.doubt(options.model_error))
     features = finder.features + large.features(
-        flat, normalised, finder.pixel_noise, options, len(finder.features) + 1
+        flat, normalised, finder.pixel_noise, options, finder.labels
     )
     status = finder.status
     large.draw(finder.labels)
