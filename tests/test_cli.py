@@ -15,8 +15,10 @@ import pytest
 from astropy.io import fits
 
 from dusty_flats import FLECKS, LEVEL, assert_finds, dusty_flat
+from features import feature
 from fleckcore import Catalog
 from fleckcore.cli import main
+from fleckcore.cli.results import describe
 
 PROGRAM = [sys.executable, "-c", "from fleckcore.cli import main; main()", "find", "--no-pictures"]
 ESCAPE = "\x1b[31m"
@@ -112,6 +114,18 @@ def test_text_lists_every_feature(bench: Bench) -> None:
     assert lines[-1] == f"  results: {bench.output / 'flat'}.*"
     places = {tuple(float(word) for word in line.split()[1:3]) for line in lines if " ± " in line}
     assert places == {(fleck.x, fleck.y) for fleck in FLECKS}
+
+
+def test_summary_names_what_is_no_dust() -> None:
+    rows = [feature(label=i, kind=kind) for i, kind in enumerate(("bright", "column", "bright"))]
+    meta = {"status": "OK", "not_listed": {}, "unlit_pixels": 0, "warnings": [], "bias": "none"}
+    lines = describe("a.fits", Catalog.from_features(rows, meta={"unit": "DN", **meta}))
+    assert lines[0] == "a.fits: 3 features (2 bright, 1 column)"
+    assert [line.split("%")[1].split()[1] for line in lines if " ± " in line] == [
+        "bright,",
+        "column,",
+        "bright,",
+    ]
 
 
 def test_mask_passes_fitsverify(bench: Bench, fitsverify: Callable[[Path], None]) -> None:

@@ -81,3 +81,12 @@ def test_regions_of_a_trimmed_frame_lie_on_the_raw_file(tmp_path, catalog):
     found = Regions.read(tmp_path / "raw.reg", format="ds9")
     assert [r.center.x for r in found] == pytest.approx(catalog["x_centroid"].value + 24, abs=1e-3)
     assert [r.center.y for r in found] == pytest.approx(catalog["y_centroid"].value + 20, abs=1e-3)
+
+
+def test_what_is_no_shadow_is_named(tmp_path):
+    kinds = ["column", "seam", "edge", "bright", "fleck"]
+    rows = [feature(label=i, kind=kind) for i, kind in enumerate(kinds, start=1)]
+    Catalog.from_features(rows, meta={}).write_regions(tmp_path / "c.reg")
+    regions = Regions.read(tmp_path / "c.reg", format="ds9")
+    texts = [str(region.meta["text"]) for region in regions]
+    assert texts == ["1 column", "2 seam", "3 edge", "4 bright", "5"]

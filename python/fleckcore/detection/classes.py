@@ -36,6 +36,9 @@ PIXEL = 1 / math.sqrt(12)
 _BORDER = 12
 """How far a border of the light can be and still count, pixels."""
 
+_LEAST_DARK = 25
+"""Pixels of a part without light."""
+
 
 @dataclass(frozen=True, eq=False)
 class Surroundings:
@@ -215,9 +218,9 @@ def _to_border(
     to_edge: NDArray[np.float64] = np.min([y + 1, x + 1, rows - y, cols - x], axis=0).astype(float)
     top, left = max(0, y.min() - _BORDER), max(0, x.min() - _BORDER)
     dark = mask[top : y.max() + 1 + _BORDER, left : x.max() + 1 + _BORDER]
-    dark = grow(~grow(~dark, 2), 2) & dark  # not single pixels and columns
-    if not dark.any():
+    if np.count_nonzero(dark) < _LEAST_DARK:
         return to_edge
+    dark = grow(~grow(~dark, 2), 2) & dark  # not single pixels and columns
     place = y - top, x - left
     to_dark = np.full(y.size, 2.0 * _BORDER)
     for steps in range(2 * _BORDER, 0, -1):

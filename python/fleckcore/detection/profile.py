@@ -51,7 +51,9 @@ LEAST_PART = 1.5
 """Radius of either part of what is divided, pixels: smaller ones are grains of one fleck."""
 
 _ITERATIONS = 25
-_ENOUGH = 1e-3
+_ENOUGH = 3e-3
+"""Gain in half chi-square below which a fit ends: less than a tenth of an error."""
+
 _ANY_ANGLE = 180 / math.sqrt(12)
 _PIXEL_SPREAD = 3 / math.pi**2 / 12
 """Squared logistic scale that has the variance of a pixel."""
@@ -340,7 +342,7 @@ class _Fit:
                 self.values = before
                 return
             damping = max(damping / 10, 1e-7)
-            if gained < _ENOUGH:
+            if gained < _ENOUGH * (spread / CLIP) ** 2:
                 return
 
     def _moved(self, values: Array, gradient: Array, damping: float) -> Array:
@@ -409,7 +411,7 @@ class _Member:
     """One feature of a fit."""
 
     def __init__(self, patch: Patch, start: Start) -> None:
-        nodes = 3 if start.radius < 4 else 2 if start.radius < 10 else 1
+        nodes = 3 if start.radius < 2 else 2 if start.radius < 8 else 1
         distance = np.hypot(patch.x - start.x, patch.y - start.y)
         self.near = np.flatnonzero(distance < start.reach - 3)
         self.own = distance < 1.2 * start.radius * math.sqrt(start.elongation) + 1
