@@ -217,6 +217,19 @@ def test_a_radius_at_the_limit_is_an_even_chance():
     assert one(radius_fit=12.0, radius_err=0.3, softness=6.0, softness_err=0.3).kind == "fleck"
 
 
+def test_what_was_not_fitted_is_judged_by_its_measures():
+    assert one(radius=20.0).kind == "disc"
+    assert one(radius=8.0).p_disc == pytest.approx(0.5)
+    assert one(radius=2.0).kind == "fleck"
+    streak = feature(
+        semimajor_axis=15.0, semiminor_axis=1.0, transmission_mean_err=0.01, edge=False
+    )
+    labels = np.zeros((60, 60), np.int32)
+    (named,) = classify([streak], Surroundings(labels, labels < 0, FrameMeta()))
+    assert named.kind == "streak"
+    assert named.p_column == 0
+
+
 def test_a_hole_must_be_deep_and_resolved():
     hole = {"radius_fit": 9.0, "radius_err": 0.1, "softness": 0.5, "softness_err": 0.1}
     clear = {"radius_inner_fit": 4.0, "radius_inner_err": 0.2}

@@ -33,6 +33,9 @@ END_DISTANCE = 3.0
 PIXEL = 1 / math.sqrt(12)
 """Standard deviation of a place that is known to a pixel."""
 
+MOMENT_ERROR, RADIUS_ERROR = 0.1, 0.3
+"""Relative, of the ratio of the axes by moments and of the measured radius, where there is no fit."""
+
 _BORDER = 12
 """How far a border of the light can be and still count, pixels."""
 
@@ -60,7 +63,7 @@ class Surroundings:
 
     @property
     def axis(self) -> int:
-        """Of the array, along which columns are read; rows of the array follow each other when unknown."""
+        """Of the array, along which columns are read; the first when that is unknown."""
         return 1 if (self.about.readout or "").endswith("x") else 0
 
     def seams(self, axis: int) -> list[int]:
@@ -133,12 +136,15 @@ def _runs_along(run: float, area: int) -> float:
 def _is_long(feature: Feature) -> float:
     """Chance that it is `STREAK_ELONGATION` times as long as wide, and `STREAK_LENGTH` pixels at least."""
     ratio = _Number(feature.axis_ratio, feature.axis_ratio_err)
+    if math.isnan(ratio.value):
+        moments = feature.semiminor_axis / feature.semimajor_axis
+        ratio = _Number(moments, MOMENT_ERROR * moments)
     return ratio.below(1 / STREAK_ELONGATION) * _length(feature).above(STREAK_LENGTH)
 
 
 def _length(feature: Feature) -> _Number:
     """Of even loss: the longer axis; the square root of twelve times its standard deviation."""
-    if math.isfinite(feature.radius_fit):
+    if math.isfinite(feature.radius_fit * feature.axis_ratio):
         length = 2 * feature.radius_fit / math.sqrt(feature.axis_ratio)
         return _Number(length, 2 * feature.radius_err + PIXEL)
     return _Number(math.sqrt(12) * feature.semimajor_axis, PIXEL)
@@ -169,10 +175,13 @@ def _is_ring(feature: Feature) -> float:
 
 
 def _is_disc(feature: Feature) -> float:
-    """Chance that it is large and has a flat floor."""
+    """Chance that it is large and, as far as its edges are known, has a flat floor."""
     radius = _Number(feature.radius_fit, feature.radius_err)
-    floor = _Number(feature.softness, feature.softness_err)
-    return radius.above(DISC_RADIUS) * floor.below(DISC_SOFTNESS * feature.radius_fit)
+    if math.isnan(radius.value):
+        radius = _Number(feature.radius, RADIUS_ERROR * feature.radius)
+    edges = _Number(feature.softness, feature.softness_err)
+    flat = edges.below(DISC_SOFTNESS * radius.value) if math.isfinite(edges.value) else 1.0
+    return radius.above(DISC_RADIUS) * flat
 
 
 def _placed(feature: Feature, around: Surroundings) -> Feature:
@@ -223,8 +232,11 @@ def _to_border(
     dark = grow(~grow(~dark, 2), 2) & dark  # not single pixels and columns
     place = y - top, x - left
     to_dark = np.full(y.size, 2.0 * _BORDER)
-    for steps in range(2 * _BORDER, 0, -1):
-        to_dark[grow(dark, steps)[place]] = steps
+    for steps in range(0, 2 * _BORDER, 2):
+        for more in (1, 2):
+            grown = grow(dark, more)
+            to_dark[grown[place]] = np.minimum(to_dark[grown[place]], steps + more)
+        dark = grown
     distance: NDArray[np.float64] = np.minimum(to_edge, to_dark)
     return distance
 
