@@ -156,7 +156,7 @@ def test_probabilities_are_what_they_say():
     unsure = (said > 0.5) & (said < 0.97)
     assert unsure.sum() > 60
     assert right[unsure].mean() == pytest.approx(said[unsure].mean(), abs=0.1)
-    assert right[said > 0.99].mean() > 0.96
+    assert right[said > 0.99].mean() > 0.98
 
 
 def _round_shadows(seed, count=9, step=60):
@@ -236,7 +236,9 @@ def test_a_hole_must_be_deep_and_resolved():
     assert one(fill=0.1, fill_err=0.1, **clear, **hole).kind == "ring"
     assert one(fill=0.5, fill_err=0.1, **clear, **hole).p_ring == pytest.approx(0.5, abs=1e-3)
     assert one(fill=0.9, fill_err=0.1, **clear, **hole).kind == "disc"
-    assert one(fill=0.1, fill_err=0.1, **hole).kind == "disc"
+    unknown = one(fill=0.1, fill_err=0.1, **hole)
+    assert 0.9 < unknown.p_ring < 0.97  # 0.45 +- 0.2 of 9 pixels is more than 1
+    assert one(**hole).kind == "disc"
 
 
 def test_light_gained_is_bright():

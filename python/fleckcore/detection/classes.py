@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from fleckcore.detection.feature import KINDS, Feature
 from fleckcore.detection.footprint import STREAK_ELONGATION, STREAK_LENGTH
 from fleckcore.detection.measure import grow
+from fleckcore.detection.profile import EXPECTED, HOLE, USUAL_HOLE
 from fleckcore.frame import FrameMeta
 
 __all__ = ["Surroundings", "classify"]
@@ -171,6 +172,10 @@ def _is_ring(feature: Feature) -> float:
     fill = _Number(feature.fill, feature.fill_err).below(RING_FILL)
     across = 1.0 if math.isnan(feature.axis_ratio) else math.sqrt(feature.axis_ratio)
     hole = _Number(across * feature.radius_inner_fit, feature.radius_inner_err)
+    if math.isnan(hole.value):  # what the fit expects
+        hole = _Number(
+            across * USUAL_HOLE * feature.radius_fit, EXPECTED[HOLE] * feature.radius_fit
+        )
     return fill * hole.above(HOLE_RADIUS)
 
 
