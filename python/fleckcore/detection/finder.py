@@ -284,7 +284,8 @@ class Finder:
         transmission = self.normalised.transmission[cut]
         pulled = max(start.radius for start in starts) >= PULLING
         if pulled and self.normalised.method in ("ratio", "difference"):
-            transmission = transmission / self._pull(cut)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                transmission = transmission / self._pull(cut)
         return Patch.of(cut, own, transmission, self.pixel_noise[cut], starts), starts
 
     def _pull(self, cut: Window) -> NDArray[np.float32]:

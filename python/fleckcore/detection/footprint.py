@@ -114,9 +114,14 @@ class Footprint:
     def divided(
         self, one: tuple[float, float, float], other: tuple[float, float, float]
     ) -> list[Footprint]:
-        """Two of it, each with the pixels nearer to one of two circles' centres (x, y, radius), in its radii."""
+        """Two of it, each with the pixels nearer to one of two circles' centres (x, y, radius), in its radii.
+
+        Itself alone when one would have none.
+        """
         near = [np.hypot(self.xs - x, self.ys - y) / r for x, y, r in (one, other)]
         first = near[0] < near[1]
+        if first.all() or not first.any():
+            return [self]
         return [
             Footprint(self.ys[part], self.xs[part], self.significance, blend=True)
             for part in (first, ~first)
