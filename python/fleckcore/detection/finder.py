@@ -272,6 +272,8 @@ class Finder:
             self.labels[footprint.ys, footprint.xs] = label
         self.measures = [self._measure(*item) for item in enumerate(self.footprints, start=1)]
         self.profiles = [moment_profile(measures) for measures in self.measures]
+        if self.status != "OK":  # what stands out of a rejected frame is hardly features
+            return
         for group in touching(self.footprints, self.labels):
             for i, profile in zip(group, fit_profiles(*self._patch(group)), strict=True):
                 self.profiles[i] = profile
