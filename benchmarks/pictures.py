@@ -73,7 +73,7 @@ def _medians(image: NDArray[np.float64], window: float, block: int = 4) -> NDArr
 def _feature(axes: Any, feature: Any, colour: str) -> None:
     """A circle of its radius, a dashed one inside a ring, a line along a streak."""
     x, y = _value(feature, "x_centroid"), _value(feature, "y_centroid")
-    if str(feature["shape"]) == "streak":
+    if str(feature["kind"]) in ("streak", "column", "seam", "edge"):
         half = 1.73 * _value(feature, "semimajor_axis")  # of even light
         angle = np.radians(_value(feature, "orientation"))
         along = np.array([-half, half])

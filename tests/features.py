@@ -34,8 +34,8 @@ _PLAIN: dict[str, Any] = {
     "lost_flux": 4321.0,
     "lost_flux_err": 17.5,
     "snr": 88.0,
-    "shape": "fleck",
-    "polarity": "shadow",
+    "kind": "fleck",
+    "kind_probability": 0.9,
     "edge": False,
     "blend": True,
 }

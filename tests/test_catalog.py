@@ -11,7 +11,7 @@ from astropy.table import Table
 
 from features import feature
 from fleckcore.detection.catalog import Catalog
-from fleckcore.detection.feature import COLUMNS, Feature
+from fleckcore.detection.feature import COLUMNS, KINDS, Feature
 from fleckcore.errors import InputFileError, OutputError
 from fleckcore.io.catalogs import write_catalog
 
@@ -33,8 +33,8 @@ def catalog() -> Catalog:
     return Catalog.from_features(
         [
             feature(),
-            feature(label=2, shape="ring", radius_inner=2.5, x_centroid=1 / 3, area=2**40),
-            feature(label=3, shape="streak", area_mm2=math.nan, orientation=-0.0, edge=True),
+            feature(label=2, kind="ring", radius_inner=2.5, x_centroid=1 / 3, area=2**40),
+            feature(label=3, kind="streak", area_mm2=math.nan, orientation=-0.0, edge=True),
         ],
         meta=META,
     )
@@ -62,6 +62,22 @@ def test_the_columns_are_the_fields_of_a_feature(catalog):
     assert catalog["lost_flux"].unit == u.electron
     assert catalog["edge"].tolist() == [False, False, True]
     assert catalog["y_peak"].info.description == "row of the pixel that loses most"
+    assert catalog["kind"].tolist() == ["fleck", "ring", "streak"]
+    assert catalog["radius_fit"].unit == catalog["radius_err"].unit == u.pix
+    assert catalog["orientation_err"].unit == u.deg
+
+
+def test_every_kind_has_a_probability_and_every_error_a_value():
+    names = [column.name for column in COLUMNS]
+    assert [name for name in names if name.startswith("p_")] == [f"p_{kind}" for kind in KINDS]
+    for name in names:
+        if name.endswith("_err") and name not in ("x_err", "y_err", "radius_err"):
+            stem = name.removesuffix("_err")
+            assert stem in names or f"{stem}_fit" in names, name
+
+
+def test_descriptions_fit_a_fits_card():
+    assert [c.name for c in COLUMNS if not 0 < len(c.description) <= 67] == []
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,10 @@ import pytest
 from astropy.io import fits
 
 from dusty_flats import FLECKS, LEVEL, Fleck, assert_finds, dusty_flat
+from features import feature
 from fleckcore import Catalog
 from fleckcore.cli import main
+from fleckcore.cli.results import describe
 
 PROGRAM = [sys.executable, "-c", "from fleckcore.cli import main; main()", "find", "--no-pictures"]
 ESCAPE = "\x1b[31m"
@@ -114,6 +116,18 @@ def test_text_lists_every_feature(bench: Bench) -> None:
     assert places == {(fleck.x, fleck.y) for fleck in FLECKS}
 
 
+def test_summary_names_what_is_no_dust() -> None:
+    rows = [feature(label=i, kind=kind) for i, kind in enumerate(("bright", "column", "bright"))]
+    meta = {"status": "OK", "not_listed": {}, "unlit_pixels": 0, "warnings": [], "bias": "none"}
+    lines = describe("a.fits", Catalog.from_features(rows, meta={"unit": "DN", **meta}))
+    assert lines[0] == "a.fits: 3 features (2 bright, 1 column)"
+    assert [line.split("%")[1].split()[1] for line in lines if " ± " in line] == [
+        "bright,",
+        "column,",
+        "bright,",
+    ]
+
+
 def test_mask_passes_fitsverify(bench: Bench, fitsverify: Callable[[Path], None]) -> None:
     bench.run(bench.flat())
     fitsverify(bench.output / "flat_mask.fits")
@@ -136,9 +150,7 @@ def test_json_is_strict_and_complete(bench: Bench) -> None:
     run = bench.run("--json", bench.flat())
     assert run.code == 0
     (record,) = run.records
-    assert (
-        sorted((f["y_peak"] > 0, f["shape"]) for f in record["features"]) == [(True, "fleck")] * 3
-    )
+    assert sorted((f["y_peak"] > 0, f["kind"]) for f in record["features"]) == [(True, "fleck")] * 3
     assert record["features"][0]["area_mm2"] is None  # the pixel size is not known
     assert record["meta"]["status"] == "OK"
     assert all(Path(path).is_file() for path in record["files"].values())

@@ -106,7 +106,7 @@ def test_one_feature_is_one_row():
     np.testing.assert_allclose(
         catalog["radius"].value[order], [1, 3, 6, 12, 18], rtol=0.2, atol=0.8
     )
-    assert set(catalog["shape"][order][3:]) == {"disc"}
+    assert set(catalog["kind"][order][3:]) == {"disc"}
 
 
 def test_a_ring_has_an_inner_radius():
@@ -115,7 +115,7 @@ def test_a_ring_has_an_inner_radius():
     dy, dx = np.ogrid[: data.shape[0], : data.shape[1]]
     data[np.hypot(dx - 250, dy - 200) <= 7] /= 0.90
     (row,) = fleckcore.find(data)
-    assert row["shape"] == "ring"
+    assert row["kind"] == "ring"
     assert row["radius"].value == pytest.approx(14, abs=1)
     assert row["radius_inner"].value == pytest.approx(7, abs=1)
 
@@ -139,7 +139,7 @@ def test_bright_features_by_option():
     assert dark_row["lost_flux"].value == pytest.approx(0.3 * 1000 * 49, rel=0.1)
     assert bright_row["x_centroid"].value == pytest.approx(300, abs=0.3)
     assert bright_row["transmission_mean"] == pytest.approx(1.3, abs=0.02)
-    assert bright_row["polarity"] == "bright"
+    assert bright_row["kind"] == "bright"
 
 
 def test_errors_are_right():

@@ -39,7 +39,7 @@ def test_finds_overlapping_rings_out_of_focus():
 def test_the_slit_is_one_row():
     path = files("ccdchar_st7_L/slitview.00000357.FLAT.FIT.gz")[0]
     catalog = fleckcore.find(fleckcore.read(path)[0])
-    streaks = catalog[catalog["shape"] == "streak"]
+    streaks = catalog[catalog["kind"] == "streak"]
     assert len(streaks) == 1
     length = np.hypot(
         streaks["bbox_xmax"] - streaks["bbox_xmin"], streaks["bbox_ymax"] - streaks["bbox_ymin"]

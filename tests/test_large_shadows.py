@@ -43,7 +43,7 @@ def disc(x, y, radius, loss, softness=1.5):
 
 def rows(catalog):
     return sorted(
-        (row["shape"], row["x_centroid"].value, row["y_centroid"].value, row["radius"].value)
+        (row["kind"], row["x_centroid"].value, row["y_centroid"].value, row["radius"].value)
         for row in catalog
     )
 
@@ -51,7 +51,7 @@ def rows(catalog):
 @pytest.mark.parametrize(("radius", "loss"), [(20, 0.02), (33, 0.01), (54, 0.005)])
 def test_a_ring_is_one_row_at_its_place_and_size(radius, loss):
     (row,) = fleckcore.find(frame(ring(340.3, 290.7, radius, loss)))
-    assert row["shape"] == "ring"
+    assert row["kind"] == "ring"
     assert (
         np.hypot(row["x_centroid"].value - 340.3, row["y_centroid"].value - 290.7) < 0.03 * radius
     )
@@ -64,14 +64,14 @@ def test_a_ring_is_one_row_at_its_place_and_size(radius, loss):
 def test_a_ring_of_a_third_of_the_frame_is_found_though_too_shallow():
     """Its own depth pulls the level that it is measured against."""
     (row,) = fleckcore.find(frame(ring(340.3, 290.7, 100, 0.003)))
-    assert row["shape"] == "ring"
+    assert row["kind"] == "ring"
     assert row["radius"].value == pytest.approx(100, rel=0.03)
     assert 0.0012 < row["depth"] < 0.0033
 
 
 def test_a_disc_is_no_ring():
     (row,) = fleckcore.find(frame(disc(200, 400, 40, 0.02)))
-    assert row["shape"] == "disc"
+    assert row["kind"] == "disc"
     assert row["radius_inner"].value == 0
     assert row["radius"].value == pytest.approx(40, rel=0.015)
 
@@ -120,7 +120,7 @@ def test_bright_rings_are_found_when_asked_for():
     light = frame(ring(340, 290, 40, 0.02))
     mirrored = light.replace(data=(2e8 / light.data).astype(np.float32))
     (row,) = fleckcore.find(mirrored, bright=True)
-    assert row["polarity"] == "bright"
+    assert row["kind"] == "bright"
     assert row["transmission_mean"] == pytest.approx(1.02, abs=0.002)
     assert row["radius"].value == pytest.approx(40, rel=0.025)
 

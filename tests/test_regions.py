@@ -16,10 +16,10 @@ def catalog() -> Catalog:
     return Catalog.from_features(
         [
             feature(),
-            feature(label=2, shape="ring", x_centroid=0.0, y_centroid=2047.0, radius_inner=2.5),
-            feature(label=3, shape="disc", x_centroid=4095.125, y_centroid=0.5, radius=7.0),
-            feature(label=4, shape="streak", semimajor_axis=20.0, semiminor_axis=0.3),
-            feature(label=5, shape="fleck", semimajor_axis=np.nan, radius=np.nan),
+            feature(label=2, kind="ring", x_centroid=0.0, y_centroid=2047.0, radius_inner=2.5),
+            feature(label=3, kind="disc", x_centroid=4095.125, y_centroid=0.5, radius=7.0),
+            feature(label=4, kind="streak", semimajor_axis=20.0, semiminor_axis=0.3),
+            feature(label=5, kind="fleck", semimajor_axis=np.nan, radius=np.nan),
         ],
         meta={},
     )
@@ -81,3 +81,12 @@ def test_regions_of_a_trimmed_frame_lie_on_the_raw_file(tmp_path, catalog):
     found = Regions.read(tmp_path / "raw.reg", format="ds9")
     assert [r.center.x for r in found] == pytest.approx(catalog["x_centroid"].value + 24, abs=1e-3)
     assert [r.center.y for r in found] == pytest.approx(catalog["y_centroid"].value + 20, abs=1e-3)
+
+
+def test_what_is_no_shadow_is_named(tmp_path):
+    kinds = ["column", "seam", "edge", "bright", "fleck"]
+    rows = [feature(label=i, kind=kind) for i, kind in enumerate(kinds, start=1)]
+    Catalog.from_features(rows, meta={}).write_regions(tmp_path / "c.reg")
+    regions = Regions.read(tmp_path / "c.reg", format="ds9")
+    texts = [str(region.meta["text"]) for region in regions]
+    assert texts == ["1 column", "2 seam", "3 edge", "4 bright", "5"]

@@ -15,7 +15,7 @@ from fleckcore import completeness, find
 from fleckcore.detection.search import search
 from fleckcore.errors import ArrayError, MissingExtraError, OutputError
 from fleckcore.frame import as_frame
-from fleckcore.io.catalogs import SHAPE_COLOURS
+from fleckcore.io.catalogs import KIND_COLOURS
 
 plots = pytest.importorskip("fleckcore.report", reason="needs the extra 'report'")
 image = pytest.importorskip("matplotlib.image", reason="needs the extra 'report'")
@@ -88,7 +88,7 @@ def test_empty_catalogue_can_be_drawn(tmp_path):
     plots.plot_features(as_frame(data), catalog, tmp_path / "a.svg")
     plots.plot_thumbnails(as_frame(data), catalog, tmp_path / "b.svg")
     assert "frame: 0 found" in words(tmp_path / "a.svg")
-    assert {f"{shape}: 0" for shape in SHAPE_COLOURS} <= set(words(tmp_path / "a.svg"))
+    assert {f"{kind}: 0" for kind in KIND_COLOURS} <= set(words(tmp_path / "a.svg"))
     (title,) = words(tmp_path / "b.svg")
     assert title.startswith("frame: 0 of 0 found, by significance")
 

@@ -233,7 +233,7 @@ def test_what_is_on_the_flat_is_found_at_its_place_and_size(seed):
     found = simulate.match_truth(scene.truth, catalog["x_centroid"], catalog["y_centroid"])
     for item, match in zip(scene.truth, found, strict=True):
         row = catalog[match]
-        assert row["shape"] == item.kind
+        assert row["kind"] == item.kind
         assert row["x_centroid"].value == pytest.approx(item.x, abs=0.2 + 0.004 * item.width)
         assert row["y_centroid"].value == pytest.approx(item.y, abs=0.2 + 0.004 * item.width)
         assert row["radius"].value == pytest.approx(item.width / 2, rel=0.02, abs=0.5)

@@ -106,13 +106,13 @@ def describe(name: str, catalog: Catalog) -> list[str]:
     lines = [f"{name}: {_summary(catalog)}", *describe_notes(catalog.meta)]
     rows = catalog[:ROWS_SHOWN]
     if len(rows):
-        lines.append("   label        x        y  radius  area>5%     deepest loss    snr  shape")
+        lines.append("   label        x        y  radius  area>5%     deepest loss    snr  kind")
     for row in rows:
         loss, err = 1 - row["transmission_min"], row["transmission_min_err"]
         lines.append(
             f"  {row['label']:6d} {row['x_centroid'].value:8.1f} {row['y_centroid'].value:8.1f}"
             f" {row['radius'].value:7.1f} {row['area'].value:8.0f}"
-            f" {100 * loss:7.2f} ± {100 * err:4.2f} % {row['snr']:6.1f}  {row['shape']}"
+            f" {100 * loss:7.2f} ± {100 * err:4.2f} % {row['snr']:6.1f}  {row['kind']}"
             f"{', at the edge' if row['edge'] else ''}{', blended' if row['blend'] else ''}"
         )
     if len(catalog) > len(rows):
@@ -134,11 +134,11 @@ def _summary(catalog: Catalog) -> str:
     meta = catalog.meta
     if meta["status"] == "NO_VALID_PIXELS":
         return "nothing searched: every pixel is masked or not a number (NO_VALID_PIXELS)"
-    shapes = Counter(str(shape) for shape in catalog["shape"])
-    kinds = ", ".join(f"{n} {shape}{'s' if n > 1 else ''}" for shape, n in shapes.most_common())
-    parts = [f"{len(catalog)} feature{'' if len(catalog) == 1 else 's'}"]
-    if kinds:
-        parts[0] += f" ({kinds})"
+    kinds = Counter(str(kind) for kind in catalog["kind"]).most_common()
+    counts = ", ".join(f"{n} {kind}{_plural(kind, n)}" for kind, n in kinds)
+    parts = [f"{len(catalog)} feature{_plural('feature', len(catalog))}"]
+    if counts:
+        parts[0] += f" ({counts})"
     if meta["status"] == "FRAME_REJECTED":
         parts.append("what stands out covers more than a fifth of the frame (FRAME_REJECTED)")
     not_listed = ", ".join(f"{n} {reason}" for reason, n in meta["not_listed"].items())
@@ -147,6 +147,10 @@ def _summary(catalog: Catalog) -> str:
     if meta["unlit_pixels"]:
         parts.append(f"{meta['unlit_pixels']} pixels too dark to search")
     return "; ".join(parts)
+
+
+def _plural(kind: str, count: int) -> str:
+    return "" if count == 1 or kind == "bright" else "s"
 
 
 def to_json(name: str, catalog: Catalog, files: dict[str, Path]) -> dict[str, Any]:

@@ -6,7 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import Annotated, NamedTuple, get_type_hints
 
-__all__ = ["COLUMNS", "FRAME_UNIT", "Column", "Feature"]
+__all__ = ["COLUMNS", "FRAME_UNIT", "KINDS", "Column", "Feature"]
+
+KINDS = ("fleck", "disc", "ring", "streak", "column", "seam", "edge", "bright")
+"""What a feature can be."""
 
 FRAME_UNIT = "frame"
 """Stands for the unit of the frame that was searched."""
@@ -69,27 +72,67 @@ class Feature:
     lost_flux: Annotated[float, _About(FRAME_UNIT, "light lost over area, < 0 when gained")]
     lost_flux_err: Annotated[float, _About(FRAME_UNIT, "standard deviation of it")]
     snr: Annotated[float, _About("", "detection significance, in sigma")]
-    shape: Annotated[str, _About("", "fleck, disc, ring or streak")]
-    polarity: Annotated[str, _About("", "shadow or bright")]
     edge: Annotated[bool, _About("", "touches the edge of the frame")]
     blend: Annotated[bool, _About("", "overlaps another feature")]
-    x_err: Annotated[float, _About("pix", "standard deviation of x_centroid, of a model")] = (
+    x_fit: Annotated[float, _About("pix", "centre of the model, column")] = math.nan
+    x_err: Annotated[float, _About("pix", "standard deviation of x_fit")] = math.nan
+    y_fit: Annotated[float, _About("pix", "centre of the model, row")] = math.nan
+    y_err: Annotated[float, _About("pix", "standard deviation of y_fit")] = math.nan
+    radius_fit: Annotated[
+        float, _About("pix", "of the model at half its loss, geometric mean of the axes")
+    ] = math.nan
+    radius_err: Annotated[float, _About("pix", "standard deviation of radius_fit")] = math.nan
+    axis_ratio: Annotated[float, _About("", "minor over major axis of the model")] = math.nan
+    axis_ratio_err: Annotated[float, _About("", "standard deviation of axis_ratio")] = math.nan
+    orientation_fit: Annotated[
+        float, _About("deg", "of the model's major axis, from +x towards +y")
+    ] = math.nan
+    orientation_err: Annotated[
+        float, _About("deg", "standard deviation of orientation_fit; 52: any direction")
+    ] = math.nan
+    radius_inner_fit: Annotated[
+        float, _About("pix", "of the model's hole, where it is resolved")
+    ] = math.nan
+    radius_inner_err: Annotated[float, _About("pix", "standard deviation of radius_inner_fit")] = (
         math.nan
     )
-    y_err: Annotated[float, _About("pix", "standard deviation of y_centroid, of a model")] = (
+    fill: Annotated[
+        float, _About("", "loss in the model's hole over its rim's, 1 without a hole")
+    ] = math.nan
+    fill_err: Annotated[float, _About("", "standard deviation of fill")] = math.nan
+    depth: Annotated[float, _About("", "fraction lost (or gained) in the model's rim or disc")] = (
         math.nan
     )
-    radius_err: Annotated[float, _About("pix", "standard deviation of radius, of a model")] = (
-        math.nan
-    )
-    depth: Annotated[float, _About("", "fraction lost in the rim or disc, by the model")] = math.nan
     depth_err: Annotated[float, _About("", "standard deviation of depth")] = math.nan
     softness: Annotated[float, _About("pix", "width of the model's edges, a logistic scale")] = (
         math.nan
     )
-    residual: Annotated[float, _About("", "rms that the model leaves, in 0.3 of that before")] = (
+    softness_err: Annotated[float, _About("pix", "standard deviation of softness")] = math.nan
+    residual: Annotated[float, _About("", "rms of frame minus model over the expected noise")] = (
         math.nan
     )
+    edge_run: Annotated[
+        float, _About("", "length along the border of the light, over reach from it")
+    ] = 0.0
+    seam_run: Annotated[
+        float, _About("", "length along an amplifier's seam, over width about it")
+    ] = 0.0
+    end_distance: Annotated[
+        float,
+        _About("pix", "along a column to an amplifier's border or a defect"),
+    ] = math.nan
+    kind: Annotated[str, _About("", "fleck, disc, ring, streak, column, seam, edge or bright")] = ""
+    kind_probability: Annotated[float, _About("", "that kind is right, given the errors")] = (
+        math.nan
+    )
+    p_fleck: Annotated[float, _About("", "probability of a fleck")] = math.nan
+    p_disc: Annotated[float, _About("", "probability of a disc")] = math.nan
+    p_ring: Annotated[float, _About("", "probability of a ring")] = math.nan
+    p_streak: Annotated[float, _About("", "probability of a streak")] = math.nan
+    p_column: Annotated[float, _About("", "probability of a column")] = math.nan
+    p_seam: Annotated[float, _About("", "probability of a seam")] = math.nan
+    p_edge: Annotated[float, _About("", "probability of an edge")] = math.nan
+    p_bright: Annotated[float, _About("", "probability of a bright feature")] = math.nan
 
 
 def _columns() -> tuple[Column, ...]:

@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import asdict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fleckcore.detection.feature import Feature
-from fleckcore.detection.footprint import STREAK_ELONGATION, Footprint, Window, link_streaks
+from fleckcore.detection.footprint import (
+    STREAK_ELONGATION,
+    Footprint,
+    Window,
+    link_streaks,
+    touching,
+)
 from fleckcore.detection.measure import CutOut, Measures, grow, measure
 from fleckcore.detection.normalise import Normalised, literal_excess
 from fleckcore.detection.options import Options
+from fleckcore.detection.profile import (
+    Patch,
+    Start,
+    divide,
+    fit_profiles,
+    moment_profile,
+    window_of,
+)
 from fleckcore.detection.scales import (
     Candidate,
     Scale,
@@ -30,6 +45,12 @@ DEBLEND_CONTRAST = 0.1
 CLIP_SIGMA = 2.5
 CLEAR_SIGMA = 8.0
 REJECTED_FRACTION = 0.2
+POOR_FIT = 1.3
+"""Residual, in units of the noise, from which on a feature may be a blend."""
+
+PULLING = 4.0
+"""Radius from which on a feature pulls the running medians that it is measured against, pixels."""
+
 SURROUNDINGS = 24
 """Pixels around a footprint that a measurement may use."""
 
@@ -81,13 +102,12 @@ class Finder:
         self.claimed = np.zeros(self.loss.shape, dtype=bool)
         literal = options.normalise == "literal"
         self.footprints = self._search_literally() if literal else self._search()
-        self.labels = np.zeros(self.loss.shape, np.int32)
-        for label, footprint in enumerate(self.footprints, start=1):
-            self.labels[footprint.ys, footprint.xs] = label
-        self.features = [
-            self._feature(label, footprint)
-            for label, footprint in enumerate(self.footprints, start=1)
-        ]
+        self._measure_all()
+        parts = [] if literal else [p for i in range(len(self.footprints)) for p in self._parts(i)]
+        if len(parts) > len(self.footprints):
+            self.footprints = parts
+            self._measure_all()
+        self.features = [self._feature(i) for i in range(len(self.footprints))]
 
     @property
     def status(self) -> str:
@@ -135,14 +155,15 @@ class Finder:
         margin = int(12 + 6 * sigma)
         while True:
             cut = self._window(y, x, margin)
-            pixels, blend = self._draw(cut, candidate)
+            pixels, others = self._draw(cut, candidate)
             if not self._cut_off(cut, pixels):
                 break
             margin *= 2
         if not pixels.any():
             self.not_listed["faint"] += 1  # nothing stands out on a finer scale
             return None
-        self.claimed[cut] |= grow(pixels, int(2 + sigma))
+        self.claimed[cut] |= grow(pixels, int(2 + sigma)) & ~others
+        blend = bool((grow(pixels, 1) & others).any())
         footprint = Footprint.of(cut, pixels, candidate.significance, blend)
         reason = self._reason_against(footprint, sigma)
         if reason:
@@ -199,8 +220,10 @@ class Finder:
             or (cut[1].stop < cols and footprint[:, -1].any())
         )
 
-    def _draw(self, cut: Window, candidate: Candidate) -> tuple[NDArray[np.bool_], bool]:
-        """Pixels around a candidate that lose light, and whether others stand beside.
+    def _draw(
+        self, cut: Window, candidate: Candidate
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Pixels around a candidate that lose light, and those of others.
 
         Down to 1 % or a quarter of the peak, whichever is less, but not into the noise, nor below a tenth of the
         peak; split where another peak stands.
@@ -219,12 +242,12 @@ class Finder:
         noise = float(fine.noise[candidate.y, candidate.x])
         least = max(CLIP_SIGMA * noise, min(0.01, 0.25 * peak), 0.1 * peak)
         if not peak > least:
-            return np.zeros(smooth.shape, dtype=bool), False
+            return np.zeros(smooth.shape, dtype=bool), taken
         parts = label_components(smooth, least, mask=taken, deblend=DEBLEND_CONTRAST, threads=1)
         assert parts.labels is not None
         pixels = parts.labels == parts.labels[int(seed[0]) + top, int(seed[1]) + left]
         others = ((parts.labels > 0) | self.claimed[cut]) & ~pixels
-        return pixels, bool((grow(pixels, 1) & others).any())
+        return pixels, others
 
     def _reason_against(self, footprint: Footprint, sigma: float) -> str:
         """Why a candidate is counted but not listed; empty for a feature."""
@@ -242,13 +265,67 @@ class Finder:
             return "edge"
         return ""
 
-    def _feature(self, label: int, footprint: Footprint) -> Feature:
+    def _measure_all(self) -> None:
+        """Draw, measure and model every footprint; what touches is modelled together, a streak by its moments."""
+        self.labels = np.zeros(self.loss.shape, np.int32)
+        for label, footprint in enumerate(self.footprints, start=1):
+            self.labels[footprint.ys, footprint.xs] = label
+        self.measures = [self._measure(*item) for item in enumerate(self.footprints, start=1)]
+        self.profiles = [moment_profile(measures) for measures in self.measures]
+        if self.status != "OK":  # what stands out of a rejected frame is hardly features
+            return
+        for group in touching(self.footprints, self.labels):
+            for i, profile in zip(group, fit_profiles(*self._patch(group)), strict=True):
+                self.profiles[i] = profile
+
+    def _patch(self, group: list[int]) -> tuple[Patch, list[Start]]:
+        """Pixels around some footprints and what to start their models from."""
+        starts = [Start.of(self.measures[i], -1.0 if self.options.bright else 1.0) for i in group]
+        cut = window_of(starts, self.loss.shape)
+        own = np.isin(self.labels[cut], [0, *(i + 1 for i in group)]) & ~self.mask[cut]
+        transmission = self.normalised.transmission[cut]
+        pulled = max(start.radius for start in starts) >= PULLING
+        if pulled and self.normalised.method in ("ratio", "difference"):
+            with np.errstate(divide="ignore", invalid="ignore"):
+                transmission = transmission / self._pull(cut)
+        return Patch.of(cut, own, transmission, self.pixel_noise[cut], starts), starts
+
+    def _pull(self, cut: Window) -> NDArray[np.float32]:
+        """How far features have pulled the running medians of the normalisation along rows and columns.
+
+        Those medians again, of what lies within no feature, about the middle of ``cut``.
+        """
+        half = self.options.stripe_window // 2
+        along = []
+        for axis in (1, 0):
+            middle = (cut[axis].start + cut[axis].stop) // 2
+            stripe = list(cut)
+            stripe[axis] = slice(max(0, middle - half), middle + half + 1)
+            part = tuple(stripe)
+            outside = (self.labels[part] == 0) & ~self.mask[part]
+            values = np.where(outside, self.normalised.transmission[part], np.nan)
+            known = outside.sum(axis=axis, keepdims=True) > half // 2
+            values = np.where(known, values, 1)
+            along.append(np.nanmedian(values, axis=axis, keepdims=True))
+        pull: NDArray[np.float32] = (along[0] * along[1]).astype(np.float32)
+        return pull
+
+    def _parts(self, index: int) -> list[Footprint]:
+        """A footprint, or the two of a blend."""
+        footprint, profile = self.footprints[index], self.profiles[index]
+        if footprint.is_streak or footprint.blend or not profile.residual > POOR_FIT:
+            return [footprint]
+        patch, (start,) = self._patch([index])
+        centres = divide(patch, start, profile)
+        return [footprint] if centres is None else footprint.divided(*centres)
+
+    def _measure(self, label: int, footprint: Footprint) -> Measures:
         cut = footprint.window(self.loss.shape, SURROUNDINGS)
         pixels = footprint.within(cut) & ~self.mask[cut]
         if not pixels.any():
             pixels = footprint.within(cut)
         usable = ~self.mask[cut]
-        measures = measure(
+        return measure(
             CutOut(
                 y0=cut[0].start,
                 x0=cut[1].start,
@@ -260,12 +337,15 @@ class Finder:
                 footprint=pixels,
             )
         )
+
+    def _feature(self, index: int) -> Feature:
+        footprint, measures = self.footprints[index], self.measures[index]
         sign = -1.0 if self.options.bright else 1.0
         about = self.frame.meta
         pixel_mm2 = np.nan if about.pixel_size_um is None else (about.pixel_size_um * 1e-3) ** 2
         ymin, ymax, xmin, xmax = footprint.bbox
         return Feature(
-            label=label,
+            label=index + 1,
             chip=-1 if about.chip is None else about.chip,
             x_centroid=measures.x_centroid,
             y_centroid=measures.y_centroid,
@@ -291,10 +371,9 @@ class Finder:
             lost_flux=sign * measures.lost_flux,
             lost_flux_err=measures.lost_flux_err,
             snr=footprint.significance,
-            shape="streak" if footprint.is_streak else _shape(measures),
-            polarity="bright" if self.options.bright else "shadow",
             edge=footprint.at_edge(self.loss.shape),
             blend=footprint.blend,
+            **asdict(self.profiles[index]),
         )
 
     @property
@@ -302,10 +381,3 @@ class Finder:
         """One standard deviation of each pixel's loss."""
         error = self.normalised.error
         return self.scales[0].noise if error is None else error
-
-
-def _shape(measures: Measures) -> str:
-    """Name a shape that is not a streak: ring, disc (from 8 pixels radius) or fleck."""
-    if measures.radius_inner > 0 and measures.radius >= 5:
-        return "ring"
-    return "disc" if measures.radius >= 8 else "fleck"

@@ -8,13 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Footprint", "Window", "link_streaks"]
+from fleckcore.detection.measure import grow
+
+__all__ = ["Footprint", "Window", "link_streaks", "touching"]
 
 Window = tuple[slice, slice]
 """Rows and columns of a part of the frame."""
 
 STREAK_ELONGATION = 4.0
 STREAK_LENGTH = 12
+MOST_TOGETHER = 8
+"""How many features that touch are kept together."""
+
 LINK_ANGLE = 5.0
 """How far the line between two pieces of one streak may turn from the longer one, degrees."""
 
@@ -106,6 +111,22 @@ class Footprint:
         significance = max(self.significance, other.significance)
         return Footprint(pixels[:, 0], pixels[:, 1], significance, self.blend or other.blend)
 
+    def divided(
+        self, one: tuple[float, float, float], other: tuple[float, float, float]
+    ) -> list[Footprint]:
+        """Two of it, each with the pixels nearer to one of two circles' centres (x, y, radius), in its radii.
+
+        Itself alone when one would have none.
+        """
+        near = [np.hypot(self.xs - x, self.ys - y) / r for x, y, r in (one, other)]
+        first = near[0] < near[1]
+        if first.all() or not first.any():
+            return [self]
+        return [
+            Footprint(self.ys[part], self.xs[part], self.significance, blend=True)
+            for part in (first, ~first)
+        ]
+
     def _covariance(self) -> NDArray[np.float64]:
         covariance: NDArray[np.float64] = np.cov(np.vstack([self.ys, self.xs])) + np.eye(2) / 12
         return covariance
@@ -125,3 +146,21 @@ def link_streaks(footprints: Sequence[Footprint]) -> list[Footprint]:
         else:
             linked.append(piece)
     return sorted(linked, key=lambda f: (-f.significance, f.bbox))
+
+
+def touching(footprints: Sequence[Footprint], labels: NDArray[np.int32]) -> list[list[int]]:
+    """Group what lies within two pixels of each other, streaks aside: indices, at most `MOST_TOGETHER`.
+
+    ``labels`` has the number of each footprint, counted from 1, in its pixels.
+    """
+    groups = {i: [i] for i, footprint in enumerate(footprints) if not footprint.is_streak}
+    for i in list(groups):
+        cut = footprints[i].window(labels.shape, 2)
+        near = np.unique(labels[cut][grow(footprints[i].within(cut), 2)]) - 1
+        for j in near.tolist():
+            if j <= i or j not in groups or groups[i] is groups[j]:
+                continue
+            if len(groups[i]) + len(groups[j]) <= MOST_TOGETHER:
+                joined = sorted(groups[i] + groups[j])
+                groups.update(dict.fromkeys(joined, joined))
+    return [group for i, group in groups.items() if group[0] == i]

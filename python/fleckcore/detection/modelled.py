@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from fleckcore.detection.footprint import Window
 from fleckcore.detection.large import Large, LargeSearch
 from fleckcore.detection.normalise import Normalised
 from fleckcore.detection.options import Options
+from fleckcore.detection.profile import ANY_DIRECTION, Profile
 from fleckcore.detection.scores import Image
 from fleckcore.detection.shadow import FREE, Shadow
 from fleckcore.detection.wide import wide_loss
@@ -74,11 +76,20 @@ class Modelled:
             part[free[cut] & _footprint(self.found[i].shadow, cut)] = first + i
 
     def features(
-        self, frame: Frame, flat: Normalised, noise: Image, options: Options, first: int
+        self,
+        frame: Frame,
+        flat: Normalised,
+        noise: Image,
+        options: Options,
+        compact: NDArray[np.int32],
     ) -> list[Feature]:
-        """List them, numbered from ``first``; ``flat`` is the frame normalised with all of them divided out."""
+        """List them, numbered after the ``compact`` features of that label image.
+
+        ``flat`` is the frame normalised with all of them divided out.
+        """
+        first = int(compact.max()) + 1
         return [
-            _Measured(self, i, frame, flat, noise, options).feature(first + i)
+            _Measured(self, i, frame, flat, noise, options, compact).feature(first + i)
             for i in range(len(self.found))
         ]
 
@@ -146,6 +157,7 @@ class _Measured:
         flat: Normalised,
         noise: Image,
         options: Options,
+        compact: NDArray[np.int32],
     ) -> None:
         self.large = modelled.found[index]
         self.others = [f.shadow for i, f in enumerate(modelled.found) if i != index]
@@ -158,6 +170,10 @@ class _Measured:
         self.level, self.noise = flat.level[cut], noise[cut]
         self.footprint = _footprint(shadow, cut)
         self.used = self.footprint & np.isfinite(self.transmission)
+        alone = self.used & (compact[cut] == 0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            left = (self.transmission - (1 - own))[alone] / self.noise[alone]
+        self.residual = float(np.sqrt(np.mean(left**2))) if left.size else np.nan
         self.deep = [int(np.count_nonzero(np.abs(own) > least)) for least in (0.05, 0.5)]
 
     def feature(self, label: int) -> Feature:
@@ -200,22 +216,54 @@ class _Measured:
             lost_flux=lost,
             lost_flux_err=abs(lost) * mean_err / max(abs(mean), 1e-9),
             snr=self.large.significance,
-            shape="ring" if ring else "disc",
-            polarity="bright" if self.sign < 0 else "shadow",
             edge=self._cut_off(),
             blend=self._overlaps(),
+            **asdict(self._profile(error)),
+        )
+
+    def _profile(self, error: dict[str, float]) -> Profile:
+        shadow = self.large.shadow
+        inner = shadow.hole * shadow.radius
+        return Profile(
+            x_fit=shadow.x,
             x_err=error["x"],
+            y_fit=shadow.y,
             y_err=error["y"],
+            radius_fit=shadow.radius,
             radius_err=error["radius"],
+            **self._axes(error),
+            radius_inner_fit=inner,
+            radius_inner_err=float(
+                np.hypot(shadow.radius * error["hole"], shadow.hole * error["radius"])
+            ),
+            fill=shadow.fill,
+            fill_err=error["fill"],
             depth=shadow.depth,
             depth_err=error["depth"],
             softness=shadow.softness,
-            residual=self.large.rms,
+            softness_err=error["softness"],
+            residual=self.residual,
         )
 
+    def _axes(self, error: dict[str, float]) -> dict[str, float]:
+        """What is known of the axes; nothing where a round shadow was fitted."""
+        shadow = self.large.shadow
+        if math.isnan(error["e1"]):
+            return {}
+        e, spread = (
+            math.hypot(shadow.e1, shadow.e2),
+            math.sqrt(0.5) * math.hypot(error["e1"], error["e2"]),
+        )
+        return {
+            "axis_ratio": 1 / shadow.stretch,
+            "axis_ratio_err": spread / shadow.stretch,
+            "orientation_fit": shadow.orientation,
+            "orientation_err": min(math.degrees(spread / max(2 * e, 1e-9)), ANY_DIRECTION),
+        }
+
     def _errors(self) -> dict[str, float]:
-        variance = np.diag(self.large.covariance)
-        return dict(zip(FREE, np.sqrt(np.maximum(variance, 0)).tolist(), strict=True))
+        deviations = np.sqrt(np.diag(self.large.covariance))
+        return dict(zip(FREE, deviations.tolist(), strict=True))
 
     def _cut_off(self) -> bool:
         s, (rows, cols) = self.large.shadow, self.shape

@@ -35,15 +35,15 @@ class Found:
     x, y, radius : ndarray of float64, shape (n,)
         Centre, and radius where 5 % of the loss is left, or of a model half of it.
     modelled : ndarray of bool, shape (n,)
-        Whether the radius is that of a large shadow's model; only such have a softness.
+        Whether the radius is that of a large shadow's model.
     """
 
     def __init__(self, catalog: Catalog) -> None:
-        names = ("x_centroid", "y_centroid", "radius", "softness")
-        self.x, self.y, self.radius, softness = (
+        names = ("x_centroid", "y_centroid", "radius", "radius_fit")
+        self.x, self.y, self.radius, fitted = (
             np.asarray(catalog[name].value, float) for name in names
         )
-        self.modelled = np.isfinite(softness)
+        self.modelled = self.radius == fitted
 
     def distances(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
         """Give the distance of every place to every feature, shape (n, features)."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fleckcore._version import __version__
+from fleckcore.detection.classes import Surroundings, classify
 from fleckcore.detection.finder import Finder
 from fleckcore.detection.modelled import find_large
 from fleckcore.detection.normalise import Method, Normalised, normalise
@@ -173,7 +174,7 @@ def search(
     )
     finder = Finder(flat, normalised, options, threads, large.doubt(options.model_error))
     features = finder.features + large.features(
-        flat, normalised, finder.pixel_noise, options, len(finder.features) + 1
+        flat, normalised, finder.pixel_noise, options, finder.labels
     )
     status = finder.status
     large.draw(finder.labels)
@@ -186,7 +187,8 @@ def search(
         "significance_limit": finder.limit,
         "not_listed": dict(sorted(finder.not_listed.items())),
     }
-    catalog = Catalog.from_features(features, meta=meta)
+    around = Surroundings(finder.labels, finder.mask, frame.meta)
+    catalog = Catalog.from_features(classify(features, around), meta=meta)
     return SearchResult(catalog, finder.labels, normalised)
 
 

@@ -162,7 +162,7 @@ def fit_shadow(
     -------
     shadow : Shadow
     covariance : ndarray, shape (9, 9)
-        Of the values in the order of `FREE`, scaled by the residuals.
+        Of the values in the order of `FREE`, scaled by the residuals; NaN for what was kept.
     rms : float
         Of the residuals, in units of ``error``.
     """
@@ -221,6 +221,9 @@ def fit_shadow(
         return None
     scale = 2 * cost / max(1, x.size - n - 3)
     covariance: Array = np.linalg.pinv(normal)[:n, :n].astype(float) * scale
+    diagonal = np.diag(covariance)
+    np.fill_diagonal(covariance, np.maximum(diagonal, 0))
+    covariance[held], covariance[:, held] = np.nan, np.nan
     shadow = Shadow(*(float(v) for v in p[:n]))
     return shadow, covariance, float(np.sqrt(scale))
 

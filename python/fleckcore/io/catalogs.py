@@ -18,7 +18,7 @@ from fleckcore.io.write import atomic_write, write_hdus
 if TYPE_CHECKING:
     from astropy.table import QTable, Table
 
-__all__ = ["SHAPE_COLOURS", "read_catalog", "write_catalog", "write_regions"]
+__all__ = ["KIND_COLOURS", "read_catalog", "write_catalog", "write_regions"]
 
 
 def write_catalog(table: Table, path: str | Path, *, overwrite: bool = False) -> None:
@@ -167,10 +167,21 @@ def _csv_cell(value: Any) -> Any:
     return "" if value != value else value
 
 
-SHAPE_COLOURS = {"fleck": "#E69F00", "disc": "#56B4E9", "ring": "#009E73", "streak": "#CC79A7"}
-"""Colours that stay apart for the colour-blind (Okabe & Ito 2008); any other shape is yellow."""
+KIND_COLOURS = {
+    "fleck": "#E69F00",
+    "disc": "#56B4E9",
+    "ring": "#009E73",
+    "streak": "#CC79A7",
+    "column": "#D55E00",
+    "seam": "#0072B2",
+    "edge": "#999999",
+    "bright": "#F0E442",
+}
+"""Colours that stay apart for the colour-blind (Okabe & Ito 2008)."""
 
-_OTHER_COLOUR = "#F0E442"
+_OTHER_COLOUR = "#FFFFFF"
+
+_NO_SHADOWS = ("column", "seam", "edge", "bright")
 
 _REGION_HEADER = """\
 # Region file format: DS9 version 4.1
@@ -188,7 +199,7 @@ def write_regions(table: Table, path: str | Path, *, overwrite: bool = False) ->
     Parameters
     ----------
     table : Table
-        With the columns of a feature that give its label, place, size and shape.
+        With the columns of a feature that give its label, place, size and kind.
     path : path-like
         Usually ``.reg``.
     overwrite : bool
@@ -201,8 +212,9 @@ def write_regions(table: Table, path: str | Path, *, overwrite: bool = False) ->
 
     Notes
     -----
-    A fleck or streak is an ellipse at two sigma, the outline of a uniform ellipse with those
-    moments; a disc is a circle, a ring an annulus. None is drawn smaller than 1.5 pixels.
+    A disc is a circle, a ring an annulus; what is of another kind is an ellipse at two sigma, the outline of a
+    uniform ellipse with those moments. None is drawn smaller than 1.5 pixels. The text is the label, and the kind of
+    what is no shadow: a column, seam, edge or bright feature.
     """
     x_file, y_file = table.meta.get("file_offset", (0, 0))
     lines = [_region(row, x_file + 1, y_file + 1) for row in table]
@@ -213,16 +225,17 @@ def _region(row: Any, x_first: int, y_first: int) -> str:
     names = ("x_centroid", "y_centroid", "radius", "radius_inner", "semimajor_axis")
     x, y, radius, inner, major = (_number(row[name]) for name in names)
     minor, angle = _number(row["semiminor_axis"]), _number(row["orientation"])
-    shape = str(row["shape"])
+    kind = str(row["kind"])
     place = f"{x + x_first:.4f},{y + y_first:.4f}"
-    if shape == "ring" and 0 < inner < radius:
+    if kind == "ring" and 0 < inner < radius:
         outline = f"annulus({place},{inner:.3f},{radius:.3f})"
-    elif shape in ("fleck", "streak") and math.isfinite(major + minor + angle):
+    elif kind not in ("disc", "ring") and math.isfinite(major + minor + angle):
         outline = f"ellipse({place},{_drawn(2 * major)},{_drawn(2 * minor)},{angle:.3f})"
     else:
         outline = f"circle({place},{_drawn(radius)})"
-    colour = SHAPE_COLOURS.get(shape, _OTHER_COLOUR)
-    return f"{outline} # color={colour} text={{{_printable(row['label'])}}}\n"
+    colour = KIND_COLOURS.get(kind, _OTHER_COLOUR)
+    text = f"{row['label']} {kind}" if kind in _NO_SHADOWS else str(row["label"])
+    return f"{outline} # color={colour} text={{{_printable(text)}}}\n"
 
 
 def _number(value: Any) -> float:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fleckcore.errors import ArrayError
-from fleckcore.io.catalogs import SHAPE_COLOURS
+from fleckcore.io.catalogs import KIND_COLOURS
 from fleckcore.report.canvas import new_figure, printable, save
 
 if TYPE_CHECKING:
@@ -27,7 +27,11 @@ _LINE_STYLES: dict[str, Any] = {
     "disc": (0, (4, 1)),
     "ring": (0, (1.5, 0.7)),
     "streak": (0, (4, 1, 1, 1)),
+    "column": (0, (1, 1)),
+    "seam": (0, (1, 2)),
+    "edge": (0, (1, 3)),
 }
+_LONG = ("streak", "column", "seam", "edge")
 _MASKED_COLOUR = "#7fb3d5"
 _LETTER = 0.012
 """Height of a number on the map, of the frame's breadth."""
@@ -209,8 +213,8 @@ def _snr(row: Row) -> float:
     return float(np.nan_to_num(_value(row, "snr"), nan=-np.inf))
 
 
-def _colour(shape: str) -> str:
-    return SHAPE_COLOURS.get(shape, "#F0E442")
+def _colour(kind: str) -> str:
+    return KIND_COLOURS.get(kind, "#FFFFFF")
 
 
 def _outline(axes: Axes, feature: Row, at_least: float) -> None:
@@ -218,11 +222,11 @@ def _outline(axes: Axes, feature: Row, at_least: float) -> None:
     from matplotlib.patches import Ellipse
     from matplotlib.patheffects import withStroke
 
-    shape = str(feature["shape"])
+    kind = str(feature["kind"])
     x, y = _value(feature, "x_centroid"), _value(feature, "y_centroid")
     width = height = _outlined(feature, at_least)
     angle = 0.0
-    if shape == "streak":  # of even light, a streak is 3.5 sigma long
+    if kind in _LONG:  # of even light, a streak is 3.5 sigma long
         width = float(np.fmax(3.8 * _value(feature, "semimajor_axis"), at_least))
         angle = _value(feature, "orientation")
     axes.add_patch(
@@ -233,8 +237,8 @@ def _outline(axes: Axes, feature: Row, at_least: float) -> None:
             angle=angle,
             fill=False,
             linewidth=1.7,
-            edgecolor=_colour(shape),
-            linestyle=_LINE_STYLES.get(shape, "-"),
+            edgecolor=_colour(kind),
+            linestyle=_LINE_STYLES.get(kind, "-"),
             path_effects=[withStroke(linewidth=3.2, foreground="black")],
         )
     )
@@ -242,7 +246,7 @@ def _outline(axes: Axes, feature: Row, at_least: float) -> None:
 
 def _outlined(feature: Row, at_least: float) -> float:
     """Breadth of a feature's outline, pixels."""
-    if str(feature["shape"]) == "streak":
+    if str(feature["kind"]) in _LONG:
         return float(np.fmax(6 * _value(feature, "semiminor_axis"), at_least))
     radius = _value(feature, "radius")
     return float(np.fmax(2 * (radius + min(0.5 * radius, 6.0)), at_least))
@@ -285,12 +289,12 @@ def _number(axes: Axes, catalog: Table, shape: tuple[int, int], at_least: float)
 def _legend(figure: Figure, catalog: Table) -> None:
     from matplotlib.lines import Line2D
 
-    shapes = [str(shape) for shape in catalog["shape"]]
+    kinds = [str(kind) for kind in catalog["kind"]]
     lines = [
-        Line2D([], [], color=_colour(shape), linestyle=_LINE_STYLES.get(shape, "-"), linewidth=2)
-        for shape in SHAPE_COLOURS
+        Line2D([], [], color=colour, linestyle=_LINE_STYLES.get(kind, "-"), linewidth=2)
+        for kind, colour in KIND_COLOURS.items()
     ]
-    names = [f"{shape}: {shapes.count(shape)}" for shape in SHAPE_COLOURS]
+    names = [f"{kind}: {kinds.count(kind)}" for kind in KIND_COLOURS]
     figure.legend(lines, names, loc="outside lower center", ncols=4, frameon=False)
 
 
@@ -305,7 +309,7 @@ def _caption(feature: Row) -> str:
     depth = 100 * (1 - _value(feature, "transmission_min"))
     decimals = 0 if abs(depth) >= 10 else 1 if abs(depth) >= 1 else 2
     return (
-        f"{feature['label']}  {feature['shape']}  S/N {_value(feature, 'snr'):.0f}\n"
+        f"{feature['label']}  {feature['kind']}  S/N {_value(feature, 'snr'):.0f}\n"
         f"x {_value(feature, 'x_centroid'):.1f}  y {_value(feature, 'y_centroid'):.1f}\n"
         f"r {_value(feature, 'radius'):.1f} px  depth {depth:.{decimals}f} %"
     )
