@@ -10,14 +10,23 @@ from numpy.typing import NDArray
 
 from fleckcore.detection.footprint import Window
 from fleckcore.detection.measure import grow
+from fleckcore.detection.normalise import normalise
+from fleckcore.detection.options import Options
 from fleckcore.detection.search import SearchResult
 from fleckcore.detection.shadow import Shadow
+from fleckcore.frame import Frame
 from fleckcore.kernels import mesh_statistics
 
 __all__ = ["FrameDepths", "Template", "overlap", "templates"]
 
 Array = NDArray[np.float64]
 Image = NDArray[np.float32]
+
+WINDOW, STRIPE = 255, 511
+"""Of the level, pixels: about as wide as in the search for large shadows."""
+
+LEVELS = 2
+"""How often the level is taken again."""
 
 REACH = 1.45
 """A large shadow is fitted within so many radii."""
@@ -30,6 +39,9 @@ GAP, BESIDE = 3, 6
 
 BESIDE_LARGE = 1.5
 """How many radii beside a large shadow its fit is tried where nothing stands."""
+
+PRIOR = 16
+"""So many depths as their errors say are added to those that were seen there: a few tell little."""
 
 SWEEPS = 4
 CLIP_SIGMA = 4.0
@@ -48,20 +60,18 @@ class Template:
     cut : (slice, slice)
         The part of the frame around it.
     loss : ndarray of float32, shape (h, w)
-        Part of its depth that each pixel loses: of a large shadow the model, of a compact feature 1 on the footprint.
+        Part of its depth that each pixel loses: of a large shadow the model, whose hole never shines, of a compact
+        feature 1 on the footprint.
     fitted : ndarray of bool, shape (h, w)
         Pixels that tell its depth.
     radius : float
         Of a large shadow; 0 for a compact feature.
-    depth : float
-        Of a large shadow, where it was found; 0 for a compact feature.
     """
 
     cut: Window
     loss: Image
     fitted: NDArray[np.bool_]
     radius: float = 0.0
-    depth: float = 0.0
 
     @property
     def footprint(self) -> NDArray[np.bool_]:
@@ -105,10 +115,28 @@ def _large(shadow: Shadow, compact: NDArray[np.int32]) -> Template:
     )
     y = np.arange(rows.start, rows.stop, dtype=float)[:, None]
     x = np.arange(cols.start, cols.stop, dtype=float)[None, :]
-    loss = (shadow.loss(y, x) / shadow.depth).astype(np.float32)
+    shadow = replace(shadow, fill=max(0.0, shadow.fill), depth=1.0)
+    loss = shadow.loss(y, x).astype(np.float32)
     near = np.hypot(y - shadow.y, x - shadow.x) < REACH * shadow.radius
     fitted = near & ~grow(compact[rows, cols] > 0, GAP)
-    return Template((rows, cols), loss, fitted, shadow.radius, shadow.depth)
+    return Template((rows, cols), loss, fitted, shadow.radius)
+
+
+def _over_level(frame: Frame, flat: Frame, options: Options, threads: int | None) -> Image:
+    """Give a frame over the level of ``flat``, the same without its features; NaN where not valid."""
+    normalised = normalise(
+        flat,
+        "none" if options.normalise == "none" else "ratio",
+        window=WINDOW,
+        stripe_window=STRIPE,
+        unlit_below=options.unlit_below,
+        threads=threads,
+    )
+    unlit = normalised.mask & ~flat.mask
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        light: Image = np.divide(frame.data, normalised.level, dtype=np.float32, casting="unsafe")
+    light[frame.mask | unlit | ~np.isfinite(light)] = np.nan
+    return light
 
 
 def overlap(a: Template, b: Template) -> float:
@@ -129,64 +157,90 @@ def overlap(a: Template, b: Template) -> float:
 class FrameDepths:
     """Depths of known features in one frame.
 
-    The frame is divided by the level of all frames together, which no feature of this one pulls. Large shadows are
-    fitted in turn, each with all others divided out, until they agree, on a sloping background; a compact feature is
-    the mean over its footprint against the level beside it, with the large shadows divided out.
+    Large shadows are fitted in turn on a curved background, each with all others divided out; then the frame's level
+    is taken again without them, until neither pulls the other. The depth of a compact feature is the mean loss over
+    its footprint against the level beside it, with the large shadows divided out.
 
     Parameters
     ----------
-    light : ndarray of float32, shape (rows, cols)
-        The frame over the level; NaN where not valid.
+    frame : Frame
+        Bias-subtracted, not wholly masked.
     features : sequence of Template
-    sign : int
-        1 for shadows, -1 for bright features, whose depth is what they add.
+    options : Options
+        How the frame is normalised, and whether features are bright: then their depth is what they add.
+    threads : int, optional
+        Threads for the kernels.
 
     Attributes
     ----------
     depth, error : ndarray of float64, shape (n_features,)
         Fraction of light lost, and one standard deviation; NaN where too few pixels are valid.
-    left : ndarray of float32, shape (rows, cols)
-        ``light`` with the large shadows divided out.
     """
 
-    def __init__(self, light: Image, features: Sequence[Template], sign: int) -> None:
-        self.left, self.sign = light.copy(), sign
-        self._features = features
+    def __init__(
+        self,
+        frame: Frame,
+        features: Sequence[Template],
+        options: Options,
+        threads: int | None = None,
+    ) -> None:
+        self._features, self._sign = features, -1 if options.bright else 1
         self.depth, self.error = np.full((2, len(features)), np.nan)
         large = [i for i, feature in enumerate(features) if feature.radius]
-        for i in large:
-            self.depth[i] = features[i].depth
-            self._divide_out(i)
-        for _ in range(SWEEPS):
+        self.depth[large] = 0.0
+        self._left = _over_level(frame, self._without(frame, []), options, threads)
+        for _ in range(LEVELS if large else 0):
+            self._fit_in_turn(large)
+            self._left = _over_level(frame, self._without(frame, large), options, threads)
             for i in large:
-                self._put_back(i)
-                self.depth[i], self.error[i] = self._fit_large(features[i])
                 self._divide_out(i)
-        self.error[large] *= self._restlessness([features[i] for i in large])
-        self._clumping = _clumping(self.left)
+        self._fit_in_turn(large)
+        self._unrest = self._restlessness([features[i] for i in large])
+        self.error[large] *= self._unrest
+        self._clumping = _clumping(self._left)
         for i, feature in enumerate(features):
             if not feature.radius:
                 self.depth[i], self.error[i] = self._mean_loss(feature)
 
+    def _fit_in_turn(self, large: Sequence[int]) -> None:
+        for _ in range(SWEEPS if len(large) > 1 else 1):
+            for i in large:
+                self._put_back(i)
+                self.depth[i], self.error[i] = self._fit_large(self._features[i])
+                self._divide_out(i)
+
+    def _without(self, frame: Frame, large: Sequence[int]) -> Frame:
+        """The frame with the large shadows divided out, and without the pixels of compact features."""
+        data = frame.data.astype(np.float32)
+        for i in large:
+            data[self._features[i].cut] /= self._through(i)
+        for feature in self._features:
+            if not feature.radius:
+                data[feature.cut][grow(feature.footprint, GAP)] = np.nan
+        return frame.replace(data=data)
+
     def fit(self, feature: Template) -> tuple[float, float]:
         """Give depth and error of one more feature, with the large shadows divided out."""
-        return self._fit_large(feature) if feature.radius else self._mean_loss(feature)
+        if not feature.radius:
+            return self._mean_loss(feature)
+        depth, error = self._fit_large(feature)
+        return depth, error * self._unrest
 
     def _through(self, i: int) -> Image:
         """What a large shadow lets through; all where its depth is not known."""
         depth = np.nan_to_num(self.depth[i])
-        through: Image = 1 - np.float32(self.sign * depth) * self._features[i].loss
+        through: Image = 1 - np.float32(self._sign * depth) * self._features[i].loss
         return through
 
     def _divide_out(self, i: int) -> None:
-        self.left[self._features[i].cut] /= self._through(i)
+        self._left[self._features[i].cut] /= self._through(i)
 
     def _put_back(self, i: int) -> None:
-        self.left[self._features[i].cut] *= self._through(i)
+        self._left[self._features[i].cut] *= self._through(i)
 
     def _fit_large(self, feature: Template) -> tuple[float, float]:
-        """Least squares of the shadow and a plane, on means of blocks; what lies far off is left out."""
-        light = self.left[feature.cut]
+        """Least squares of the shadow and a curved level, on means of blocks; what lies far off is left out."""
+        light = self._left[feature.cut]
         used = feature.fitted & np.isfinite(light)
         if np.count_nonzero(used & feature.footprint) < LEAST_PIXELS:
             return np.nan, np.nan
@@ -198,7 +252,12 @@ class FrameDepths:
         values = [_block_sums(np.where(used, image, 0), size) for image in (light, feature.loss)]
         value, loss = (total[kept] / count[kept] for total in values)
         y, x = ((at - n / 2) / n for at, n in zip(np.nonzero(kept), kept.shape, strict=True))
-        return _slope(value, -self.sign * loss, np.stack([np.ones_like(x), x, y]), count[kept])
+        return _slope(
+            value,
+            -self._sign * loss,
+            np.stack([np.ones_like(x), x, y, x * x, x * y, y * y]),
+            count[kept],
+        )
 
     def _restlessness(self, large: Sequence[Template]) -> float:
         """By how much depths scatter more than their errors say where nothing is known, beside each shadow."""
@@ -206,16 +265,19 @@ class FrameDepths:
         for feature in large:
             step = round(BESIDE_LARGE * feature.radius)
             for down, right in ((step, 0), (-step, 0), (0, step), (0, -step)):
-                moved = _moved(feature, down, right, self.left.shape)
+                moved = _moved(feature, down, right, self._left.shape)
                 if moved is not None:
                     depth, error = self._fit_large(moved)
                     pulls.append(abs(depth / error))
         known = np.array(pulls)[np.isfinite(pulls)]
-        return max(1.0, 1.4826 * float(np.median(known))) if known.size else 1.0
+        if not known.size:
+            return 1.0
+        seen = (1.4826 * float(np.median(known))) ** 2
+        return float(np.sqrt((PRIOR + known.size * seen) / (PRIOR + known.size)))
 
     def _mean_loss(self, feature: Template) -> tuple[float, float]:
         """Mean over the footprint, against the median beside it."""
-        light = self.left[feature.cut]
+        light = self._left[feature.cut]
         used = feature.fitted & np.isfinite(light)
         own, beside = light[used & feature.footprint], light[used & ~feature.footprint]
         if not own.size or beside.size < LEAST_PIXELS:
@@ -225,7 +287,7 @@ class FrameDepths:
             return np.nan, np.nan
         noise *= float(np.interp(np.sqrt(own.size), *self._clumping))
         error = noise / level * np.sqrt(1 / own.size + 0.5 * np.pi / beside.size)
-        return self.sign * (1 - float(own.mean(dtype=float)) / level), error
+        return self._sign * (1 - float(own.mean(dtype=float)) / level), error
 
 
 def _moved(feature: Template, down: int, right: int, shape: tuple[int, ...]) -> Template | None:

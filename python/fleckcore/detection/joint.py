@@ -26,11 +26,13 @@ if TYPE_CHECKING:
 
 __all__ = ["JointResult", "find_all", "search_all"]
 
-SEEN_SIGMA = 5.0
+SEEN_SIGMA = 4.0
 """Errors by which a depth must exceed 0 for a frame to show the feature by itself."""
 
 UNEXPLAINED = 0.5
-"""A feature of one frame is new when this part of its depth and of its footprint is not in the joint list."""
+"""A feature of one frame is new when this part of its depth and of its footprint is not in the joint list.
+
+And when what is left is significant."""
 
 SAME = 0.5
 """Features of two frames are one when their losses correlate by more than this."""
@@ -106,7 +108,7 @@ def find_all(
         The rows of the mean, then those that one frame alone lists; measured where they were found. Further columns:
         ``depths`` and ``depths_err``, shape (n_features, n_frames), the fraction that is lost in each frame, in the
         order given, and one standard deviation (NaN where a frame says nothing); ``frames_seen``, in how many
-        frames that exceeds five of its errors; ``found_in``, the frame whose own search lists the row, from 0, or
+        frames that exceeds four of its errors; ``found_in``, the frame whose own search lists the row, from 0, or
         -1. ``meta["frames"]`` names the frames.
 
     Raises
@@ -289,7 +291,6 @@ class _New:
 class _JointSearch:
     def __init__(self, lights: _Lights, options: Options, threads: int | None) -> None:
         self.lights, self.options, self.threads = lights, options, threads
-        self.sign = -1 if options.bright else 1
         searches = 1 if len(lights) == 1 else len(lights) + 1
         self.each = replace(options, false_alarms=options.false_alarms / searches)
 
@@ -298,12 +299,13 @@ class _JointSearch:
         joint = search(frame, options=self.each, threads=self.threads)
         known = templates(joint)
         new = self._new(joint, known) if len(self.lights) > 1 else []
-        level = self._level(frame, joint, new, shares)
         every = known + [one.template for one in new]
-        depths, errors = np.empty((2, len(every), len(self.lights)))
+        depths, errors = np.full((2, len(every), len(self.lights)), np.nan)
         for k, number in enumerate(self.lights.given):
-            measured = FrameDepths(self._over(self.lights[k], level), every, self.sign)
-            depths[:, number], errors[:, number] = measured.depth, measured.error
+            light = self.lights[k]
+            if not light.mask.all():
+                measured = FrameDepths(light, every, self.options, self.threads)
+                depths[:, number], errors[:, number] = measured.depth, measured.error
         labels = joint.labels
         for label, one in enumerate(new, start=len(known) + 1):
             part = labels[one.template.cut]
@@ -323,22 +325,18 @@ class _JointSearch:
                 shares.append(0.0)
                 continue
             with self.lights.named(number):
-                method: Method = "none" if self.options.normalise == "none" else "ratio"
-                mean.add(self._normalised(light, method), self.threads)
+                normalised = normalise(
+                    light,
+                    "none" if self.options.normalise == "none" else "ratio",
+                    window=self.options.window,
+                    stripe_window=self.options.stripe_window,
+                    unlit_below=self.options.unlit_below,
+                    threads=self.threads,
+                )
+            mean.add(normalised, self.threads)
             shares.append(mean.weights[-1])
         total = sum(shares) or 1.0
         return mean.frame(self.lights.meta), [share / total for share in shares]
-
-    def _normalised(self, light: Frame, method: Method) -> Normalised:
-        options = self.options
-        return normalise(
-            light,
-            method,
-            window=options.window,
-            stripe_window=options.stripe_window,
-            unlit_below=options.unlit_below,
-            threads=self.threads,
-        )
 
     def _new(self, joint: SearchResult, known: list[Template]) -> list[_New]:
         """What the searches of the frames by themselves list beyond the joint one, each once."""
@@ -346,60 +344,30 @@ class _JointSearch:
         covered = np.zeros(joint.labels.shape, bool)
         for template in compact:
             covered[template.cut] |= grow(template.footprint, 2)
-        level = self._level_of(joint.normalised)
-        found = [
-            one for k in range(len(self.lights)) for one in self._new_in(k, level, known, covered)
-        ]
+        found = [one for k in range(len(self.lights)) for one in self._new_in(k, known, covered)]
         kept: list[_New] = []
         for one in sorted(found, key=lambda one: one.order):
             if all(overlap(one.template, other.template) <= SAME for other in kept):
                 kept.append(one)
         return kept
 
-    def _new_in(
-        self, k: int, level: NDArray[np.float32], known: list[Template], covered: NDArray[np.bool_]
-    ) -> Iterator[_New]:
+    def _new_in(self, k: int, known: list[Template], covered: NDArray[np.bool_]) -> Iterator[_New]:
         """Give the rows of a frame's own search that the joint list does not explain."""
         frame = self.lights[k]
         own = search(frame, options=self.each, threads=self.threads)
-        light, features = self._over(frame, level), templates(own)
-        depth = FrameDepths(light, features, self.sign).depth
-        explained = FrameDepths(light, known, self.sign)
+        features = templates(own)
+        if not features:
+            return
+        depth = FrameDepths(frame, features, self.options, self.threads).depth
+        explained = FrameDepths(frame, known, self.options, self.threads)
         for row, template, alone in zip(own.catalog, features, depth, strict=True):
             free = ~covered[template.cut]
             footprint = template.footprint
             if np.count_nonzero(footprint & free) < UNEXPLAINED * np.count_nonzero(footprint):
                 continue
-            left, _ = explained.fit(replace(template, fitted=template.fitted & free))
-            if not left < UNEXPLAINED * alone:
+            left, error = explained.fit(replace(template, fitted=template.fitted & free))
+            if left > max(SEEN_SIGMA * error, UNEXPLAINED * alone):
                 yield _New(self.lights.given[k], row, template)
-
-    def _level(
-        self, frame: Frame, joint: SearchResult, new: list[_New], shares: list[float]
-    ) -> NDArray[np.float32]:
-        """The mean's level, as it would be without any large shadow."""
-        large = [one for one in new if one.template.radius]
-        if not large:
-            return self._level_of(joint.normalised)
-        loss = joint.large.loss.copy()
-        for one in large:
-            share = shares[self.lights.given.index(one.frame)]
-            loss[one.template.cut] += (
-                np.float32(self.sign * share * one.template.depth) * one.template.loss
-            )
-        flat = frame.replace(data=(frame.data / (1 - loss)).astype(np.float32))
-        return self._level_of(self._normalised(flat, self.options.normalise))
-
-    def _level_of(self, normalised: Normalised) -> NDArray[np.float32]:
-        level: NDArray[np.float32] = np.where(normalised.mask, np.float32(np.nan), normalised.level)
-        return level
-
-    def _over(self, frame: Frame, level: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The frame over a level; NaN where masked."""
-        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            light = np.divide(frame.data, level, dtype=np.float32, casting="unsafe")
-        light[frame.mask | ~np.isfinite(light)] = np.nan
-        return light
 
     def _catalog(
         self, joint: SearchResult, new: list[_New], depths: NDArray[Any], errors: NDArray[Any]
