@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-OF_FIND_ALONE = {"bright", "pictures", "with_completeness"}
+OF_FIND_ALONE = {"bright", "pictures", "together", "with_completeness"}
 
 
 def _numbers(

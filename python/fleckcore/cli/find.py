@@ -122,6 +122,12 @@ __all__ = ["command", "make_settings", "stem_of"]
     help="Also say which discs the search would find, by a dozen searches more; `fleckcore completeness` does it at "
     "length.",
 )
+@click.option(
+    "--together",
+    is_flag=True,
+    help="FILES show one detector, through other filters or again: search them at once, chip by chip, into one list "
+    "with the depth of each row in each file.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for programs instead of text.")
 def command(
     files: tuple[Path, ...],
@@ -133,6 +139,7 @@ def command(
     threads: int | None,
     pictures: bool | None,
     with_completeness: bool,
+    together: bool,
     as_json: bool,
     **options: Any,
 ) -> int:
@@ -147,6 +154,8 @@ def command(
     settings = make_settings(options, reference)
     if with_completeness and settings.bright:
         raise click.UsageError("--completeness knows shadows only, not --bright.")
+    if together and (with_completeness or reference is not None):
+        raise click.UsageError("--together knows neither --completeness nor a reference.")
     prepare_folder(output)
     run = _Run(
         output=output,
@@ -160,6 +169,9 @@ def command(
         inputs={path.resolve() for path in files},
     )
     run.companions.check(chip)
+    if together:
+        run.search_together(files)
+        return run.finish()
     with _progress(files, shown=not as_json) as paths:
         for path in paths:
             run.search_file(path)
@@ -204,10 +216,54 @@ class _Run:
         except OutputError:
             raise
         except FleckError as error:
-            self.quarantined += 1
-            message = clean_text(str(error))
-            self.records.append({"input": name, "code": error.code, "error": message})
-            click.echo(f"not used: {message}", err=True)
+            self._not_used(name, error)
+
+    def search_together(self, files: tuple[Path, ...]) -> None:
+        """Search the same chip of all files at once; files that cannot be read are left out."""
+        from fleckcore.io import clean_text, read
+
+        chips: dict[tuple[int | None, str], list[Frame]] = {}
+        for path in files:
+            try:
+                for frame in read(path, **self.reading):
+                    chips.setdefault((frame.meta.chip, frame.meta.extension), []).append(frame)
+            except FleckError as error:
+                self._not_used(clean_text(str(path)), error)
+        for frames in chips.values():
+            about = frames[0].meta
+            name = clean_text(str(about.path))
+            try:
+                self._search_all(name, frames, alone=len(chips) == 1)
+            except OutputError:
+                raise
+            except FleckError as error:
+                self._not_used(name, error)
+
+    def _search_all(self, name: str, frames: list[Frame], *, alone: bool) -> None:
+        from fleckcore.detection.joint import search_all
+        from fleckcore.io import safe_name
+
+        about = frames[0].meta
+        result = search_all(
+            frames,
+            bias=self.companions.bias(about.chip),
+            options=self.options,
+            threads=self.threads,
+        )
+        chip = "" if alone else f"_chip{about.chip}"
+        stem = self._unused(safe_name(f"{stem_of(Path(name))}{chip}_together"))
+        written = write_results(result.frame, result, self.output, stem, pictures=self.pictures)
+        label = name if alone else f"{name}[{about.extension}]"
+        label += f" and {len(frames) - 1} more" if len(frames) > 1 else ""
+        self._done(describe(label, result.catalog), to_json(label, result.catalog, written))
+
+    def _not_used(self, name: str, error: FleckError) -> None:
+        from fleckcore.io import clean_text
+
+        self.quarantined += 1
+        message = clean_text(str(error))
+        self.records.append({"input": name, "code": error.code, "error": message})
+        click.echo(f"not used: {message}", err=True)
 
     def _search_frame(self, name: str, frame: Frame, *, alone: bool) -> None:
         from fleckcore.io import safe_name
@@ -231,11 +287,14 @@ class _Run:
             lines += describe_limits(survey)
             record["completeness"] = survey.to_json()
             record["files"] |= {kind: str(path) for kind, path in files.items()}
+        self._done(lines, record)
+
+    def _done(self, lines: list[str], record: dict[str, Any]) -> None:
         self.searched += 1
         self.records.append(record)
         if not self.as_json:
             click.echo("\n".join(lines))
-            click.echo(f"  results: {written['catalog'].with_suffix('')}.*")
+            click.echo(f"  results: {Path(record['files']['catalog']).with_suffix('')}.*")
 
     def finish(self) -> int:
         if self.as_json:
