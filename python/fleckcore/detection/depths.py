@@ -17,7 +17,7 @@ from fleckcore.detection.shadow import Shadow
 from fleckcore.frame import Frame
 from fleckcore.kernels import mesh_statistics
 
-__all__ = ["FrameDepths", "Template", "overlap", "templates"]
+__all__ = ["FrameDepths", "Template", "large_template", "overlap", "templates"]
 
 Array = NDArray[np.float64]
 Image = NDArray[np.float32]
@@ -88,7 +88,7 @@ def templates(result: SearchResult) -> list[Template]:
     compact = np.where(result.labels > n_compact, np.int32(0), result.labels)
     boxes = [tuple(int(rows[f"bbox_{end}"][i].value) for end in _ENDS) for i in range(n_compact)]
     found = [_compact(compact, label, box) for label, box in enumerate(boxes, start=1)]
-    return found + [_large(shadow, compact) for shadow in large]
+    return found + [large_template(shadow, compact) for shadow in large]
 
 
 _ENDS = ("ymin", "ymax", "xmin", "xmax")
@@ -107,7 +107,8 @@ def _compact(labels: NDArray[np.int32], label: int, box: tuple[int, ...]) -> Tem
     return Template((rows, cols), footprint.astype(np.float32), footprint | beside)
 
 
-def _large(shadow: Shadow, compact: NDArray[np.int32]) -> Template:
+def large_template(shadow: Shadow, compact: NDArray[np.int32]) -> Template:
+    """Give the template of a large shadow; ``compact`` numbers the pixels of compact features, which are left out."""
     half = max(REACH * shadow.radius, shadow.reach)
     rows, cols = (
         slice(min(n, max(0, int(c - half))), max(0, min(n, int(c + half) + 2)))
@@ -185,6 +186,7 @@ class FrameDepths:
         threads: int | None = None,
     ) -> None:
         self._features, self._sign = features, -1 if options.bright else 1
+        self._options = options
         self.depth, self.error = np.full((2, len(features)), np.nan)
         large = [i for i, feature in enumerate(features) if feature.radius]
         self.depth[large] = 0.0
@@ -196,7 +198,8 @@ class FrameDepths:
                 self._divide_out(i)
         self._fit_in_turn(large)
         self._unrest = self._restlessness([features[i] for i in large])
-        self.error[large] *= self._unrest
+        for i in large:
+            self.error[i] = self._whole_error(self.depth[i], self.error[i])
         self._clumping = _clumping(self._left)
         for i, feature in enumerate(features):
             if not feature.radius:
@@ -224,7 +227,11 @@ class FrameDepths:
         if not feature.radius:
             return self._mean_loss(feature)
         depth, error = self._fit_large(feature)
-        return depth, error * self._unrest
+        return depth, self._whole_error(depth, error)
+
+    def _whole_error(self, depth: float, error: float) -> float:
+        """With what the fit's own error leaves out: the unrest of the frame, and an imperfect model."""
+        return float(np.hypot(error * self._unrest, self._options.model_error * depth))
 
     def _through(self, i: int) -> Image:
         """What a large shadow lets through; all where its depth is not known."""
