@@ -6,6 +6,8 @@ Every flat of `real_flats.FLATS` that is there is searched by fleckcore with its
 that are installed. Each of those gets several settings, the same for all flats, and the best one on that very
 flat is shown, see `_merit`: no one could choose so well without the labels.
 
+The arcsat flats are also searched together (``fleckcore together``); on each, the rows that it shows are scored.
+
 A *strict* match is a sure feature of the labels with a detection within max(3, 0.25 r) pixels and 30 % of
 its radius. A duplicate is a second detection of a feature, a false one is near none. In the table: ``sure``
 features of the labels, ``plain`` and ``strict`` recall of them, ``f+d`` false alarms and duplicates, seconds, and by
@@ -43,11 +45,12 @@ GOALS = {
     "msfc_esis1": Goal(1.0, 0.0, 5),
     "orion_g3": Goal(1.0, 1.0, 3),
 }
+TOGETHER = [f"arcsat_20190503_{band}" for band in "griz"]
 CENTRE_ERROR, RADIUS_SCATTER = 3.0, 0.1  # px; of the radius
 
 COLUMNS = {
     "flat": "{:<21}",
-    "tool": "{:<11}",
+    "tool": "{:<18}",
     "sure": "{:>4}",
     "plain": "{:>5.2f}",
     "strict": "{:>6.2f}",
@@ -80,6 +83,11 @@ def main() -> None:
             _picture(flat, options.pictures)
         if options.json:
             options.json.write_text(json.dumps({"versions": tools, "rows": results}, indent=1))
+    for row in _together([name for name in options.flats.split(",") if name in TOGETHER]):
+        print(_line(row), flush=True)
+        results.append(row)
+    if options.json:
+        options.json.write_text(json.dumps({"versions": tools, "rows": results}, indent=1))
 
 
 def _arguments() -> argparse.Namespace:
@@ -155,6 +163,23 @@ def _fleckcore(flat: Flat) -> Circles:
 
 def _score(flat: Flat, found: Circles) -> dict[str, Any]:
     return real_flats.score(*found, flat.labels, flat.offset, chance=0)
+
+
+def _together(names: list[str]) -> Iterator[dict[str, Any]]:
+    """Score the list of all filters on each, by the rows that it shows; with the seconds of the whole search."""
+    flats = list(_flats(",".join(names))) if names else []
+    if len(flats) < 2:
+        return
+    catalog, seconds = _timed(lambda: fleckcore.find_all([flat.data for flat in flats]))
+    for k, flat in enumerate(flats):
+        seen = catalog[catalog["depths"][:, k] > 4 * catalog["depths_err"][:, k]]
+        try:
+            row = {"flat": flat.name, "tool": "fleckcore together"}
+            row |= _scored(flat, _circles(seen), seconds, {})
+        except FileNotFoundError as missing:
+            print(f"{flat.name}: {missing}")
+            continue
+        yield row | {"goal": _verdict(row)}
 
 
 def _circles(catalog: fleckcore.Catalog) -> Circles:

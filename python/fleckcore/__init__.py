@@ -10,6 +10,7 @@ from fleckcore._version import __version__
 if TYPE_CHECKING:
     from fleckcore.detection.catalog import Catalog
     from fleckcore.detection.completeness import Completeness, completeness
+    from fleckcore.detection.joint import JointResult, find_all, search_all
     from fleckcore.detection.search import Options, SearchResult, find, search
     from fleckcore.errors import FleckError
     from fleckcore.frame import Frame, FrameMeta
@@ -28,17 +29,20 @@ __all__ = [
     "FleckError",
     "Frame",
     "FrameMeta",
+    "JointResult",
     "Options",
     "SearchResult",
     "__version__",
     "build_config",
     "completeness",
     "find",
+    "find_all",
     "label_components",
     "median_filter",
     "mesh_statistics",
     "read",
     "search",
+    "search_all",
     "trail_scan",
 ]
 
@@ -48,16 +52,19 @@ _HOMES = {
     "FleckError": "fleckcore.errors",
     "Frame": "fleckcore.frame",
     "FrameMeta": "fleckcore.frame",
+    "JointResult": "fleckcore.detection.joint",
     "Options": "fleckcore.detection.search",
     "SearchResult": "fleckcore.detection.search",
     "build_config": "fleckcore.kernels",
     "completeness": "fleckcore.detection.completeness",
     "find": "fleckcore.detection.search",
+    "find_all": "fleckcore.detection.joint",
     "label_components": "fleckcore.kernels",
     "median_filter": "fleckcore.kernels",
     "mesh_statistics": "fleckcore.kernels",
     "read": "fleckcore.io",
     "search": "fleckcore.detection.search",
+    "search_all": "fleckcore.detection.joint",
     "trail_scan": "fleckcore.kernels",
 }
 

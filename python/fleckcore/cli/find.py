@@ -31,7 +31,13 @@ __all__ = ["command"]
     help="Also say which discs the search would find, by a dozen searches more; `fleckcore completeness` does it at "
     "length.",
 )
-def command(request: Request, *, with_completeness: bool) -> int:
+@click.option(
+    "--together",
+    is_flag=True,
+    help="FILES show one detector, through other filters or again: search them at once, chip by chip, into one list "
+    "with the depth of each row in each file.",
+)
+def command(request: Request, *, with_completeness: bool, together: bool) -> int:
     """Find dust flecks and other compact shadows (1 to some 40 pixels) in FILES.
 
     FILES are flats, flashed darks or other evenly lit frames in FITS (plain, .gz or .fz). For each chip the folder
@@ -40,7 +46,12 @@ def command(request: Request, *, with_completeness: bool) -> int:
     """
     if with_completeness and request.options.bright:
         raise click.UsageError("--completeness knows shadows only, not --bright.")
+    if together and (with_completeness or request.companions.reference_given is not None):
+        raise click.UsageError("--together knows neither --completeness nor --reference.")
     run = _Run(request)
+    if together:
+        run.search_together()
+        return run.finish()
     with _progress(request.files, shown=not request.as_json) as paths:
         for path in paths:
             run.search_file(path, with_completeness=with_completeness)
@@ -59,6 +70,40 @@ class _Run(Run):
                 suffix = "" if alone else f"_chip{frame.meta.chip}"
                 with self.skipping(label):
                     self._search_frame(frame, label, path, suffix, with_completeness)
+
+    def search_together(self) -> None:
+        """Search the same chip of all files at once; files that cannot be read are left out."""
+        from fleckcore.io import read
+
+        request = self.request
+        chips: dict[tuple[int | None, str], list[Frame]] = {}
+        for path in request.files:
+            with self.skipping(str(path)):
+                for frame in read(path, profile=request.companions.profile, chip=request.chip):
+                    chips.setdefault((frame.meta.chip, frame.meta.extension), []).append(frame)
+        for frames in chips.values():
+            with self.skipping(str(frames[0].meta.path)):
+                self._search_all(frames, alone=len(chips) == 1)
+
+    def _search_all(self, frames: list[Frame], *, alone: bool) -> None:
+        from fleckcore.detection.joint import search_all
+        from fleckcore.io import clean_text
+
+        request, about = self.request, frames[0].meta
+        assert about.path is not None
+        result = search_all(
+            frames,
+            bias=request.companions.bias(about.chip),
+            options=request.options,
+            threads=request.threads,
+        )
+        chip = "" if alone else f"_chip{about.chip}"
+        stem = self.stem(about.path, f"{chip}_together")
+        files = write_results(result.frame, result, request.output, stem, pictures=request.pictures)
+        label = clean_text(str(about.path)) + ("" if alone else f"[{about.extension}]")
+        label += f" and {len(frames) - 1} more" if len(frames) > 1 else ""
+        lines, record = describe(label, result.catalog), to_json(label, result.catalog, files)
+        self.note(record, [*lines, f"  results: {files['catalog'].with_suffix('')}.*"])
 
     def _search_frame(
         self, frame: Frame, label: str, path: Path, suffix: str, with_completeness: bool

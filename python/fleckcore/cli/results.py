@@ -11,6 +11,7 @@ from fleckcore.errors import OutputError
 
 if TYPE_CHECKING:
     from fleckcore.detection.catalog import Catalog
+    from fleckcore.detection.joint import JointResult
     from fleckcore.detection.search import SearchResult
     from fleckcore.frame import Frame
 
@@ -61,7 +62,7 @@ def result_paths(folder: Path, stem: str) -> list[Path]:
 
 
 def write_results(
-    frame: Frame, result: SearchResult, folder: Path, stem: str, *, pictures: bool
+    frame: Frame, result: SearchResult | JointResult, folder: Path, stem: str, *, pictures: bool
 ) -> dict[str, Path]:
     """Write catalogue, regions, mask and, when asked for, the pictures; older ones are replaced.
 
@@ -114,10 +115,18 @@ def describe(name: str, catalog: Catalog) -> list[str]:
             f" {row['radius'].value:7.1f} {row['area'].value:8.0f}"
             f" {100 * loss:7.2f} ± {100 * err:4.2f} % {row['snr']:6.1f}  {row['kind']}"
             f"{', at the edge' if row['edge'] else ''}{', blended' if row['blend'] else ''}"
+            f"{_seen(row)}"
         )
     if len(catalog) > len(rows):
         lines.append(f"  ... and {len(catalog) - len(rows)} more in the catalogue")
     return lines
+
+
+def _seen(row: Any) -> str:
+    """In how many frames a row of several frames' list shows by itself."""
+    if "frames_seen" not in row.colnames:
+        return ""
+    return f", seen in {row['frames_seen']} of {len(row['depths'])} frames"
 
 
 def describe_notes(meta: dict[str, Any]) -> list[str]:

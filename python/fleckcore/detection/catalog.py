@@ -77,7 +77,13 @@ def to_rows(table: QTable) -> list[dict[str, Any]]:
     names = table.colnames
     values = [np.asarray(getattr(table[name], "value", table[name])).tolist() for name in names]
     rows = zip(*values, strict=True)
-    return [{n: None if v != v else v for n, v in zip(names, row, strict=True)} for row in rows]
+    return [{n: _without_nan(v) for n, v in zip(names, row, strict=True)} for row in rows]
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_nan(item) for item in value]
+    return None if value != value else value
 
 
 def plain_values(value: Any) -> Any:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fleckcore._version import __version__
 from fleckcore.detection.classes import Surroundings, classify
 from fleckcore.detection.finder import Finder
-from fleckcore.detection.modelled import find_large
+from fleckcore.detection.modelled import Modelled, find_large
 from fleckcore.detection.normalise import Method, Normalised, normalise
 from fleckcore.detection.options import DEFAULTS, Options, Shapes
 from fleckcore.errors import ArrayError
@@ -36,11 +36,14 @@ class SearchResult:
         Footprints; the value is the row's ``label``.
     normalised : Normalised
         The image that was searched and measured.
+    large : Modelled
+        The large shadows, in the order of their rows, which are the last.
     """
 
     catalog: Catalog
     labels: NDArray[np.int32]
     normalised: Normalised
+    large: Modelled
 
 
 def find(
@@ -160,7 +163,8 @@ def search(
         empty = Normalised(blank, None, blank, frame.mask, options.normalise)
         meta["status"] = "NO_VALID_PIXELS"
         labels = np.zeros(frame.shape, np.int32)
-        return SearchResult(Catalog.from_features([], meta=meta), labels, empty)
+        none = Modelled([], np.zeros(frame.shape, np.float32))
+        return SearchResult(Catalog.from_features([], meta=meta), labels, empty, none)
     large = find_large(frame, options, threads)
     flat = large.divided_out(frame)
     normalised = normalise(
@@ -189,7 +193,7 @@ def search(
     }
     around = Surroundings(finder.labels, finder.mask, frame.meta)
     catalog = Catalog.from_features(classify(features, around), meta=meta)
-    return SearchResult(catalog, finder.labels, normalised)
+    return SearchResult(catalog, finder.labels, normalised, large)
 
 
 def without_bias(frame: Frame, bias: Any) -> Frame:

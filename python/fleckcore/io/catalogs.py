@@ -27,11 +27,11 @@ def write_catalog(table: Table, path: str | Path, *, overwrite: bool = False) ->
     Parameters
     ----------
     table : Table
-        Columns of numbers, booleans or text; ``meta`` of what JSON can hold.
+        Columns of numbers, booleans or text, or of rows of numbers; ``meta`` of what JSON can hold.
     path : path-like
         ``.ecsv`` and ``.fits`` keep values, units, descriptions and meta. ``.csv`` keeps values
-        alone, NaN as an empty cell; text that a spreadsheet would run as a formula is quoted by a
-        leading apostrophe (I19).
+        alone, NaN as an empty cell, and gives each number of a row its column, ``name[0]`` and on; text that a
+        spreadsheet would run as a formula is quoted by a leading apostrophe (I19).
     overwrite : bool
         Replace an existing file.
 
@@ -107,7 +107,31 @@ def _write_ecsv(table: Table, path: Path, overwrite: bool) -> None:
 def _read_ecsv(path: Path) -> Table:
     from astropy.table import Table
 
-    return Table.read(path, format="ascii.ecsv")
+    empty = _empty_ecsv(path)
+    return Table.read(path, format="ascii.ecsv") if empty is None else empty
+
+
+def _empty_ecsv(path: Path) -> Table | None:
+    """Read a table without rows, whose columns of several numbers astropy cannot; None for any other."""
+    from astropy.table import Column, Table
+    from astropy.table.meta import get_header_from_yaml
+
+    lines = path.read_text("utf-8").splitlines()
+    header = [line[2:] for line in lines if line.startswith("# ")]
+    if len(lines) != len(header) + 1 or not header:
+        return None
+    about = get_header_from_yaml(header[1:])
+    table = Table(meta=dict(about.get("meta", {})))
+    for column in about["datatype"]:
+        kind, shape = column["datatype"], ()
+        if "subtype" in column:
+            kind, _, sizes = column["subtype"].partition("[")
+            shape = tuple(json.loads("[" + sizes))
+        values = np.zeros((0, *shape), "U1" if kind == "string" else kind)
+        table[column["name"]] = Column(
+            values, unit=column.get("unit"), description=column.get("description")
+        )
+    return table
 
 
 def _write_fits(table: Table, path: Path, overwrite: bool) -> None:
@@ -152,10 +176,17 @@ def _values(column: Any) -> np.ndarray[Any, Any]:
 
 
 def _write_csv(table: Table, path: Path, overwrite: bool) -> None:
-    columns = [_values(table[name]).tolist() for name in table.colnames]
+    named: dict[str, Any] = {}
+    for name in table.colnames:
+        values = _values(table[name])
+        if values.ndim == 1:
+            named[name] = values.tolist()
+        else:
+            named |= {f"{name}[{i}]": part.tolist() for i, part in enumerate(values.T)}
+    columns = list(named.values())
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    writer.writerow([_csv_cell(name) for name in table.colnames])
+    writer.writerow([_csv_cell(name) for name in named])
     for row in zip(*columns, strict=True):
         writer.writerow([_csv_cell(value) for value in row])
     _write_text(path, text.getvalue(), overwrite)
