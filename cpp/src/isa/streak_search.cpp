@@ -1,0 +1,65 @@
+#include "isa/streak_search.hpp"
+
+#include <limits>
+
+namespace fleck::FLECK_ISA {
+
+namespace {
+
+// As wide as the registers are, by name: see shadow_search.
+#if defined(__AVX512F__)
+constexpr int lanes = 16;
+#elif defined(__AVX__)
+constexpr int lanes = 8;
+#else
+constexpr int lanes = 4;
+#endif
+using Lanes = float __attribute__((vector_size(lanes * sizeof(float))));
+
+inline void load(const float* from, Lanes& value) noexcept { __builtin_memcpy(&value, from, sizeof value); }
+
+}  // namespace
+
+void sum_known_at(const float* origin, const std::int32_t* offsets, std::int64_t n, float* __restrict sum,
+                  float* __restrict count) noexcept {
+  const Lanes one = Lanes{} + 1.0f;
+  for (std::int64_t x = 0; x < shadow_block; x += lanes) {
+    Lanes total{}, known{};
+    for (std::int64_t k = 0; k < n; ++k) {
+      Lanes value;
+      load(origin + offsets[k] + x, value);
+      const auto counts = value == value;
+      total += counts ? value : Lanes{};
+      known += counts ? one : Lanes{};
+    }
+    __builtin_memcpy(sum + x, &total, sizeof total);
+    __builtin_memcpy(count + x, &known, sizeof known);
+  }
+}
+
+void part_excess(const ShadowZone& line, const ShadowZone& left, const ShadowZone& right, float* __restrict over_left,
+                 float* __restrict over_right, float* __restrict parts) noexcept {
+  const Lanes none = Lanes{} + std::numeric_limits<float>::infinity(), one = Lanes{} + 1.0f;
+  for (std::int64_t x = 0; x < shadow_block; x += lanes) {
+    Lanes line_sum, line_count, left_sum, left_count, right_sum, right_count, known;
+    load(line.sum + x, line_sum);
+    load(line.count + x, line_count);
+    load(left.sum + x, left_sum);
+    load(left.count + x, left_count);
+    load(right.sum + x, right_sum);
+    load(right.count + x, right_count);
+    load(parts + x, known);
+    const Lanes loss = line_sum / line_count;
+    Lanes a = loss - left_sum / left_count, b = loss - right_sum / right_count;
+    const auto counts =
+        (line_count >= line.enough) & (left_count >= left.enough) & (right_count >= right.enough);
+    a = counts ? a : none;
+    b = counts ? b : none;
+    known += counts ? one : Lanes{};
+    __builtin_memcpy(over_left + x, &a, sizeof a);
+    __builtin_memcpy(over_right + x, &b, sizeof b);
+    __builtin_memcpy(parts + x, &known, sizeof known);
+  }
+}
+
+}  // namespace fleck::FLECK_ISA

@@ -1,0 +1,19 @@
+// The loops of streak_search that are compiled for every instruction set; it shares others with shadow_search.
+#pragma once
+
+#include <cstdint>
+
+#include "isa.hpp"
+#include "isa/shadow_search.hpp"
+
+namespace fleck {
+
+FLECK_FOR_EACH_ISA(
+    // As sum_at, leaving out NaN; and how many were added.
+    void sum_known_at(const float* origin, const std::int32_t* offsets, std::int64_t n, float* __restrict sum,
+                      float* __restrict count) noexcept;
+    // The excess of one part over either side, infinite where it does not count; parts[x] grows by 1 where it does.
+    void part_excess(const ShadowZone& line, const ShadowZone& left, const ShadowZone& right,
+                     float* __restrict over_left, float* __restrict over_right, float* __restrict parts) noexcept;)
+
+}  // namespace fleck

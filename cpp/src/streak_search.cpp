@@ -1,0 +1,162 @@
+#include "fleck/streak_search.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numbers>
+#include <vector>
+
+#include "fleck/shadow_search.hpp"
+#include "isa/streak_search.hpp"
+#include "threads.hpp"
+
+namespace fleck {
+namespace {
+
+static_assert(streak_parts == shadow_sectors, "they are sorted by the same network");
+constexpr int line = 0, left = streak_parts, right = 2 * streak_parts, zones = 3 * streak_parts;
+constexpr double line_ends = 1.25, side_begins = 2.0, side_ends = 4.0, tolerance = 1e-9;
+constexpr std::int64_t enough_per_cent = 40;
+constexpr int least_parts = 6;
+constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+
+// The image with NaN around it and where a pixel does not count.
+struct Padded {
+  std::int64_t cols;
+  std::vector<float> value;
+
+  Padded(const Image& image, const Mask& mask, std::int64_t reach, int threads)
+      : cols(image.cols + 2 * reach + shadow_block), value((image.rows + 2 * reach) * cols, nan) {
+    parallel_for(image.rows, threads, [&](std::int64_t y, int) {
+      float* v = value.data() + (y + reach) * cols + reach;
+      load_row(image, y, 0, image.cols, v);
+      for (std::int64_t x = 0; x < image.cols; ++x)
+        if (!std::isfinite(v[x]) || (mask && mask(y, x))) v[x] = nan;
+    });
+  }
+};
+
+struct Zones {
+  std::vector<std::int32_t> offsets[zones];
+  bool every_part = true;  // has pixels in all three zones
+
+  Zones(double length, double angle, std::int64_t reach, std::int64_t stride) {
+    const double turn = angle * std::numbers::pi / 180, cosine = std::cos(turn), sine = std::sin(turn);
+    for (std::int64_t dy = -reach; dy <= reach; ++dy)
+      for (std::int64_t dx = -reach; dx <= reach; ++dx) {
+        const double row = static_cast<double>(dy), col = static_cast<double>(dx);
+        const double along = col * cosine + row * sine, across = row * cosine - col * sine;
+        const double part = std::floor((along / length + 0.5) * streak_parts + tolerance);
+        const int zone = zone_of(across);
+        if (part >= 0 && part < streak_parts && zone >= 0)
+          offsets[zone + static_cast<int>(part)].push_back(static_cast<std::int32_t>(dy * stride + dx));
+      }
+    for (const auto& zone : offsets) every_part = every_part && !zone.empty();
+  }
+
+  static int zone_of(double across) {
+    const double distance = std::abs(across);
+    if (distance <= line_ends + tolerance) return line;
+    if (distance < side_begins - tolerance || distance > side_ends + tolerance) return -1;
+    return across < 0 ? left : right;
+  }
+};
+
+// What is needed to score one block of places.
+struct Block {
+  alignas(64) float sum[zones][shadow_block], count[zones][shadow_block];
+  alignas(64) float over_left[streak_parts][shadow_block], over_right[streak_parts][shadow_block];
+  alignas(64) float parts[shadow_block];
+};
+
+bool has_nan(const Block& block) {
+  float total[shadow_block] = {};
+  for (int z = 0; z < zones; ++z)
+    for (std::int64_t x = 0; x < shadow_block; ++x) total[x] += 0.0f * block.sum[z][x];
+  return std::any_of(total, total + shadow_block, [](float t) { return std::isnan(t); });
+}
+
+// Whether all pixels count.
+bool sum_zones(const float* at, const Zones& zone, Block& block) {
+  const auto sum = FLECK_PICK(sum_at);
+  for (int z = 0; z < zones; ++z) {
+    const auto n = static_cast<std::int64_t>(zone.offsets[z].size());
+    sum(at, zone.offsets[z].data(), n, block.sum[z]);
+    std::fill_n(block.count[z], shadow_block, static_cast<float>(n));
+  }
+  if (!has_nan(block)) return true;
+  const auto sum_known = FLECK_PICK(sum_known_at);
+  for (int z = 0; z < zones; ++z)
+    sum_known(at, zone.offsets[z].data(), static_cast<std::int64_t>(zone.offsets[z].size()), block.sum[z],
+              block.count[z]);
+  return false;
+}
+
+// In whole numbers: a rounded product would leave out a zone that has just enough.
+float enough(const Zones& zone, int z) {
+  const auto n = static_cast<std::int64_t>(zone.offsets[z].size());
+  return static_cast<float>(std::max<std::int64_t>(1, (enough_per_cent * n + 99) / 100));
+}
+
+void excess_of_parts(const Zones& zone, Block& block) {
+  const auto of_part = FLECK_PICK(part_excess);
+  const auto view = [&](int z) { return ShadowZone{block.sum[z], block.count[z], enough(zone, z)}; };
+  std::fill_n(block.parts, shadow_block, 0.0f);
+  for (int k = 0; k < streak_parts; ++k)
+    of_part(view(line + k), view(left + k), view(right + k), block.over_left[k], block.over_right[k], block.parts);
+}
+
+// Interquartile mean of the parts that count.
+float middle(const float (&excess)[streak_parts][shadow_block], int parts, std::int64_t x) {
+  const int cut = parts / 4;
+  float total = 0;
+  for (int k = cut; k < parts - cut; ++k) total += excess[k][x];
+  return total / static_cast<float>(parts - 2 * cut);
+}
+
+float limited_mean(float a, float b) {
+  if (!(a * b > 0)) return a * b <= 0 ? 0.0f : nan;
+  const float mean = 0.5f * (a + b), twice = 2 * (std::abs(a) < std::abs(b) ? a : b);
+  return std::abs(mean) < std::abs(twice) ? mean : twice;
+}
+
+void score(const Zones& zone, bool all, Block& block, float* out, std::int64_t n) {
+  excess_of_parts(zone, block);
+  const auto sort = FLECK_PICK(sort_sectors);
+  sort(block.over_left[0]);
+  sort(block.over_right[0]);
+  alignas(64) float over_left[shadow_block], over_right[shadow_block];
+  const auto mean = FLECK_PICK(mean_of_rows);
+  mean(block.over_left[0], streak_parts / 4, streak_parts - streak_parts / 4, over_left);
+  mean(block.over_right[0], streak_parts / 4, streak_parts - streak_parts / 4, over_right);
+  if (all && zone.every_part) {
+    for (std::int64_t x = 0; x < n; ++x) out[x] = limited_mean(over_left[x], over_right[x]);
+    return;
+  }
+  for (std::int64_t x = 0; x < n; ++x) {
+    const int parts = static_cast<int>(block.parts[x]);
+    out[x] = parts < least_parts ? nan
+                                 : std::sqrt(block.parts[x] / streak_parts) *
+                                       limited_mean(middle(block.over_left, parts, x), middle(block.over_right, parts, x));
+  }
+}
+
+}  // namespace
+
+void streak_search(const Image& lost, const Mask& mask, double length, double angle, View2D<float> out, int threads) {
+  const std::int64_t reach = static_cast<std::int64_t>(std::ceil(std::hypot(length / 2, side_ends)));
+  const Padded image(lost, mask, reach, threads);
+  const Zones zone(length, angle, reach, image.cols);
+  parallel_for(lost.rows, threads, [&](std::int64_t y, int) {
+    Block block;
+    float row[shadow_block];
+    for (std::int64_t x = 0; x < lost.cols; x += shadow_block) {
+      const std::int64_t n = std::min(shadow_block, lost.cols - x);
+      const bool all = sum_zones(image.value.data() + (y + reach) * image.cols + x + reach, zone, block);
+      score(zone, all, block, row, n);
+      for (std::int64_t i = 0; i < n; ++i) out(y, x + i) = row[i];
+    }
+  });
+}
+
+}  // namespace fleck
