@@ -39,6 +39,7 @@ struct Padded {
 struct Zones {
   std::vector<std::int32_t> offsets[zones];
   bool every_part = true;  // has pixels in all three zones
+  float whole[zones][shadow_block];  // how many pixels each has
 
   Zones(double length, double angle, std::int64_t reach, std::int64_t stride) {
     const double turn = angle * std::numbers::pi / 180, cosine = std::cos(turn), sine = std::sin(turn);
@@ -51,7 +52,10 @@ struct Zones {
         if (part >= 0 && part < streak_parts && zone >= 0)
           offsets[zone + static_cast<int>(part)].push_back(static_cast<std::int32_t>(dy * stride + dx));
       }
-    for (const auto& zone : offsets) every_part = every_part && !zone.empty();
+    for (int z = 0; z < zones; ++z) {
+      every_part = every_part && !offsets[z].empty();
+      std::fill_n(whole[z], shadow_block, static_cast<float>(offsets[z].size()));
+    }
   }
 
   static int zone_of(double across) {
@@ -69,28 +73,7 @@ struct Block {
   alignas(64) float parts[shadow_block];
 };
 
-bool has_nan(const Block& block) {
-  float total[shadow_block] = {};
-  for (int z = 0; z < zones; ++z)
-    for (std::int64_t x = 0; x < shadow_block; ++x) total[x] += 0.0f * block.sum[z][x];
-  return std::any_of(total, total + shadow_block, [](float t) { return std::isnan(t); });
-}
-
-// Whether all pixels count.
-bool sum_zones(const float* at, const Zones& zone, Block& block) {
-  const auto sum = FLECK_PICK(sum_at);
-  for (int z = 0; z < zones; ++z) {
-    const auto n = static_cast<std::int64_t>(zone.offsets[z].size());
-    sum(at, zone.offsets[z].data(), n, block.sum[z]);
-    std::fill_n(block.count[z], shadow_block, static_cast<float>(n));
-  }
-  if (!has_nan(block)) return true;
-  const auto sum_known = FLECK_PICK(sum_known_at);
-  for (int z = 0; z < zones; ++z)
-    sum_known(at, zone.offsets[z].data(), static_cast<std::int64_t>(zone.offsets[z].size()), block.sum[z],
-              block.count[z]);
-  return false;
-}
+using Counts = float[zones][shadow_block];
 
 // In whole numbers: a rounded product would leave out a zone that has just enough.
 float enough(const Zones& zone, int z) {
@@ -98,30 +81,41 @@ float enough(const Zones& zone, int z) {
   return static_cast<float>(std::max<std::int64_t>(1, (enough_per_cent * n + 99) / 100));
 }
 
-void excess_of_parts(const Zones& zone, Block& block) {
+// Whether one is NaN.
+bool excess_of_parts(const Zones& zone, const Counts& count, Block& block) {
   const auto of_part = FLECK_PICK(part_excess);
-  const auto view = [&](int z) { return ShadowZone{block.sum[z], block.count[z], enough(zone, z)}; };
+  const auto view = [&](int z) { return ShadowZone{block.sum[z], count[z], enough(zone, z)}; };
   std::fill_n(block.parts, shadow_block, 0.0f);
+  bool any = false;
   for (int k = 0; k < streak_parts; ++k)
-    of_part(view(line + k), view(left + k), view(right + k), block.over_left[k], block.over_right[k], block.parts);
+    any |= of_part(view(line + k), view(left + k), view(right + k), block.over_left[k], block.over_right[k],
+                   block.parts);
+  return any;
 }
 
-// Interquartile mean of the parts that count.
-float middle(const float (&excess)[streak_parts][shadow_block], int parts, std::int64_t x) {
+// Sums that are taken as if all pixels counted turn out NaN where one does not; then what counts is summed up too.
+// Whether all pixels count.
+bool excess(const Zones& zone, const float* at, Block& block) {
+  const auto sum = FLECK_PICK(sum_at);
+  const auto size = [&](int z) { return static_cast<std::int64_t>(zone.offsets[z].size()); };
+  for (int z = 0; z < zones; ++z) sum(at, zone.offsets[z].data(), size(z), block.sum[z]);
+  if (!excess_of_parts(zone, zone.whole, block)) return true;
+  const auto sum_known = FLECK_PICK(sum_known_at);
+  for (int z = 0; z < zones; ++z) sum_known(at, zone.offsets[z].data(), size(z), block.sum[z], block.count[z]);
+  excess_of_parts(zone, block.count, block);
+  return false;
+}
+
+// Interquartile mean of the parts that count, which stand first.
+float middle(const float (&sorted)[streak_parts][shadow_block], int parts, std::int64_t x) {
   const int cut = parts / 4;
   float total = 0;
-  for (int k = cut; k < parts - cut; ++k) total += excess[k][x];
+  for (int k = cut; k < parts - cut; ++k) total += sorted[k][x];
   return total / static_cast<float>(parts - 2 * cut);
 }
 
-float limited_mean(float a, float b) {
-  if (!(a * b > 0)) return a * b <= 0 ? 0.0f : nan;
-  const float mean = 0.5f * (a + b), twice = 2 * (std::abs(a) < std::abs(b) ? a : b);
-  return std::abs(mean) < std::abs(twice) ? mean : twice;
-}
-
-void score(const Zones& zone, bool all, Block& block, float* out, std::int64_t n) {
-  excess_of_parts(zone, block);
+void score(const Zones& zone, const float* at, Block& block, float* out) {
+  const bool all = excess(zone, at, block) && zone.every_part;
   const auto sort = FLECK_PICK(sort_sectors);
   sort(block.over_left[0]);
   sort(block.over_right[0]);
@@ -129,16 +123,14 @@ void score(const Zones& zone, bool all, Block& block, float* out, std::int64_t n
   const auto mean = FLECK_PICK(mean_of_rows);
   mean(block.over_left[0], streak_parts / 4, streak_parts - streak_parts / 4, over_left);
   mean(block.over_right[0], streak_parts / 4, streak_parts - streak_parts / 4, over_right);
-  if (all && zone.every_part) {
-    for (std::int64_t x = 0; x < n; ++x) out[x] = limited_mean(over_left[x], over_right[x]);
-    return;
-  }
-  for (std::int64_t x = 0; x < n; ++x) {
-    const int parts = static_cast<int>(block.parts[x]);
-    out[x] = parts < least_parts ? nan
-                                 : std::sqrt(block.parts[x] / streak_parts) *
-                                       limited_mean(middle(block.over_left, parts, x), middle(block.over_right, parts, x));
-  }
+  if (!all)
+    for (std::int64_t x = 0; x < shadow_block; ++x) {
+      const int parts = static_cast<int>(block.parts[x]);
+      const float share = parts < least_parts ? nan : std::sqrt(block.parts[x] / streak_parts);
+      over_left[x] = share * middle(block.over_left, parts, x);
+      over_right[x] = share * middle(block.over_right, parts, x);
+    }
+  FLECK_PICK(limited_mean)(over_left, over_right, out);
 }
 
 }  // namespace
@@ -149,11 +141,10 @@ void streak_search(const Image& lost, const Mask& mask, double length, double an
   const Zones zone(length, angle, reach, image.cols);
   parallel_for(lost.rows, threads, [&](std::int64_t y, int) {
     Block block;
-    float row[shadow_block];
+    alignas(64) float row[shadow_block];
     for (std::int64_t x = 0; x < lost.cols; x += shadow_block) {
       const std::int64_t n = std::min(shadow_block, lost.cols - x);
-      const bool all = sum_zones(image.value.data() + (y + reach) * image.cols + x + reach, zone, block);
-      score(zone, all, block, row, n);
+      score(zone, image.value.data() + (y + reach) * image.cols + x + reach, block, row);
       for (std::int64_t i = 0; i < n; ++i) out(y, x + i) = row[i];
     }
   });

@@ -37,9 +37,10 @@ void sum_known_at(const float* origin, const std::int32_t* offsets, std::int64_t
   }
 }
 
-void part_excess(const ShadowZone& line, const ShadowZone& left, const ShadowZone& right, float* __restrict over_left,
+bool part_excess(const ShadowZone& line, const ShadowZone& left, const ShadowZone& right, float* __restrict over_left,
                  float* __restrict over_right, float* __restrict parts) noexcept {
   const Lanes none = Lanes{} + std::numeric_limits<float>::infinity(), one = Lanes{} + 1.0f;
+  Lanes wrong{};
   for (std::int64_t x = 0; x < shadow_block; x += lanes) {
     Lanes line_sum, line_count, left_sum, left_count, right_sum, right_count, known;
     load(line.sum + x, line_sum);
@@ -56,9 +57,26 @@ void part_excess(const ShadowZone& line, const ShadowZone& left, const ShadowZon
     a = counts ? a : none;
     b = counts ? b : none;
     known += counts ? one : Lanes{};
+    wrong += (a == a) & (b == b) ? Lanes{} : one;
     __builtin_memcpy(over_left + x, &a, sizeof a);
     __builtin_memcpy(over_right + x, &b, sizeof b);
     __builtin_memcpy(parts + x, &known, sizeof known);
+  }
+  float any = 0;
+  for (int i = 0; i < lanes; ++i) any += wrong[i];
+  return any > 0;
+}
+
+void limited_mean(const float* a, const float* b, float* __restrict mean) noexcept {
+  for (std::int64_t x = 0; x < shadow_block; x += lanes) {
+    Lanes first, second;
+    load(a + x, first);
+    load(b + x, second);
+    const Lanes lesser = first * first < second * second ? first : second, twice = 2.0f * lesser;
+    Lanes value = 0.5f * (first + second);
+    value = value * value < twice * twice ? value : twice;
+    value = first * second <= 0.0f ? Lanes{} : value;
+    __builtin_memcpy(mean + x, &value, sizeof value);
   }
 }
 

@@ -13,7 +13,10 @@ FLECK_FOR_EACH_ISA(
     void sum_known_at(const float* origin, const std::int32_t* offsets, std::int64_t n, float* __restrict sum,
                       float* __restrict count) noexcept;
     // The excess of one part over either side, infinite where it does not count; parts[x] grows by 1 where it does.
-    void part_excess(const ShadowZone& line, const ShadowZone& left, const ShadowZone& right,
-                     float* __restrict over_left, float* __restrict over_right, float* __restrict parts) noexcept;)
+    // Whether one is NaN.
+    bool part_excess(const ShadowZone& line, const ShadowZone& left, const ShadowZone& right,
+                     float* __restrict over_left, float* __restrict over_right, float* __restrict parts) noexcept;
+    // The mean of a and b, but no more than twice the lesser, and 0 where they differ in sign.
+    void limited_mean(const float* a, const float* b, float* __restrict mean) noexcept;)
 
 }  // namespace fleck
