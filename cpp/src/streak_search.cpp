@@ -39,7 +39,7 @@ struct Padded {
 struct Zones {
   std::vector<std::int32_t> offsets[zones];
   bool every_part = true;  // has pixels in all three zones
-  float whole[zones][shadow_block];  // how many pixels each has
+  alignas(64) float count[zones][shadow_block], share[zones][shadow_block];  // pixels of each, and one over that
 
   Zones(double length, double angle, std::int64_t reach, std::int64_t stride) {
     const double turn = angle * std::numbers::pi / 180, cosine = std::cos(turn), sine = std::sin(turn);
@@ -54,7 +54,8 @@ struct Zones {
       }
     for (int z = 0; z < zones; ++z) {
       every_part = every_part && !offsets[z].empty();
-      std::fill_n(whole[z], shadow_block, static_cast<float>(offsets[z].size()));
+      std::fill_n(count[z], shadow_block, static_cast<float>(offsets[z].size()));
+      std::fill_n(share[z], shadow_block, 1.0f / static_cast<float>(offsets[z].size()));
     }
   }
 
@@ -68,12 +69,12 @@ struct Zones {
 
 // What is needed to score one block of places.
 struct Block {
-  alignas(64) float sum[zones][shadow_block], count[zones][shadow_block];
+  alignas(64) float sum[zones][shadow_block], count[zones][shadow_block], share[zones][shadow_block];
   alignas(64) float over_left[streak_parts][shadow_block], over_right[streak_parts][shadow_block];
   alignas(64) float parts[shadow_block];
 };
 
-using Counts = float[zones][shadow_block];
+using Values = float[zones][shadow_block];
 
 // In whole numbers: a rounded product would leave out a zone that has just enough.
 float enough(const Zones& zone, int z) {
@@ -82,9 +83,9 @@ float enough(const Zones& zone, int z) {
 }
 
 // Whether one is NaN.
-bool excess_of_parts(const Zones& zone, const Counts& count, Block& block) {
+bool excess_of_parts(const Zones& zone, const Values& count, const Values& share, Block& block) {
   const auto of_part = FLECK_PICK(part_excess);
-  const auto view = [&](int z) { return ShadowZone{block.sum[z], count[z], enough(zone, z)}; };
+  const auto view = [&](int z) { return StreakZone{block.sum[z], count[z], share[z], enough(zone, z)}; };
   std::fill_n(block.parts, shadow_block, 0.0f);
   bool any = false;
   for (int k = 0; k < streak_parts; ++k)
@@ -99,10 +100,11 @@ bool excess(const Zones& zone, const float* at, Block& block) {
   const auto sum = FLECK_PICK(sum_at);
   const auto size = [&](int z) { return static_cast<std::int64_t>(zone.offsets[z].size()); };
   for (int z = 0; z < zones; ++z) sum(at, zone.offsets[z].data(), size(z), block.sum[z]);
-  if (!excess_of_parts(zone, zone.whole, block)) return true;
+  if (!excess_of_parts(zone, zone.count, zone.share, block)) return true;
   const auto sum_known = FLECK_PICK(sum_known_at);
-  for (int z = 0; z < zones; ++z) sum_known(at, zone.offsets[z].data(), size(z), block.sum[z], block.count[z]);
-  excess_of_parts(zone, block.count, block);
+  for (int z = 0; z < zones; ++z) 
+    sum_known(at, zone.offsets[z].data(), size(z), block.sum[z], block.count[z], block.share[z]);
+  excess_of_parts(zone, block.count, block.share, block);
   return false;
 }
 

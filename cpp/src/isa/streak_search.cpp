@@ -21,7 +21,7 @@ inline void load(const float* from, Lanes& value) noexcept { __builtin_memcpy(&v
 }  // namespace
 
 void sum_known_at(const float* origin, const std::int32_t* offsets, std::int64_t n, float* __restrict sum,
-                  float* __restrict count) noexcept {
+                  float* __restrict count, float* __restrict share) noexcept {
   const Lanes one = Lanes{} + 1.0f;
   for (std::int64_t x = 0; x < shadow_block; x += lanes) {
     Lanes total{}, known{};
@@ -34,24 +34,30 @@ void sum_known_at(const float* origin, const std::int32_t* offsets, std::int64_t
     }
     __builtin_memcpy(sum + x, &total, sizeof total);
     __builtin_memcpy(count + x, &known, sizeof known);
+    known = one / known;
+    __builtin_memcpy(share + x, &known, sizeof known);
   }
 }
 
-bool part_excess(const ShadowZone& line, const ShadowZone& left, const ShadowZone& right, float* __restrict over_left,
+bool part_excess(const StreakZone& line, const StreakZone& left, const StreakZone& right, float* __restrict over_left,
                  float* __restrict over_right, float* __restrict parts) noexcept {
   const Lanes none = Lanes{} + std::numeric_limits<float>::infinity(), one = Lanes{} + 1.0f;
   Lanes wrong{};
   for (std::int64_t x = 0; x < shadow_block; x += lanes) {
-    Lanes line_sum, line_count, left_sum, left_count, right_sum, right_count, known;
+    Lanes line_sum, line_count, line_share, left_sum, left_count, left_share, right_sum, right_count, right_share;
+    Lanes known;
     load(line.sum + x, line_sum);
     load(line.count + x, line_count);
+    load(line.share + x, line_share);
     load(left.sum + x, left_sum);
     load(left.count + x, left_count);
+    load(left.share + x, left_share);
     load(right.sum + x, right_sum);
     load(right.count + x, right_count);
+    load(right.share + x, right_share);
     load(parts + x, known);
-    const Lanes loss = line_sum / line_count;
-    Lanes a = loss - left_sum / left_count, b = loss - right_sum / right_count;
+    const Lanes loss = line_sum * line_share;
+    Lanes a = loss - left_sum * left_share, b = loss - right_sum * right_share;
     const auto counts =
         (line_count >= line.enough) & (left_count >= left.enough) & (right_count >= right.enough);
     a = counts ? a : none;
