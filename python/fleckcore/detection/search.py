@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from fleckcore._version import __version__
 from fleckcore.detection.finder import Finder
 from fleckcore.detection.modelled import find_large
+from fleckcore.detection.modelled_streaks import find_streaks
 from fleckcore.detection.normalise import Method, Normalised, normalise
 from fleckcore.detection.options import DEFAULTS, Options, Shapes
 from fleckcore.errors import ArrayError
@@ -161,7 +162,10 @@ def search(
         labels = np.zeros(frame.shape, np.int32)
         return SearchResult(Catalog.from_features([], meta=meta), labels, empty)
     large = find_large(frame, options, threads)
-    flat = large.divided_out(frame)
+    doubt = large.doubt(options.model_error)
+    without_large = large.divided_out(frame)
+    streaks = find_streaks(without_large, options, doubt, threads)
+    flat = streaks.divided_out(without_large)
     normalised = normalise(
         flat,
         options.normalise,
@@ -171,13 +175,16 @@ def search(
         reference=reference,
         threads=threads,
     )
-    finder = Finder(flat, normalised, options, threads, large.doubt(options.model_error))
-    features = finder.features + large.features(
-        flat, normalised, finder.pixel_noise, options, len(finder.features) + 1
-    )
+    doubt = streaks.doubt(options.model_error, doubt)
+    finder = Finder(flat, normalised, options, threads, doubt)
+    compact, noise = len(finder.features), finder.pixel_noise
+    features = finder.features + large.features(flat, normalised, noise, options, compact + 1)
+    features += streaks.features(flat, normalised, noise, options, large, len(features) + 1)
     status = finder.status
     large.draw(finder.labels)
+    streaks.draw(finder.labels, compact)
     large.restored(normalised)
+    streaks.restored(normalised)
     meta |= {
         "status": status,
         "masked_pixels": int(frame.mask.sum()),

@@ -112,7 +112,16 @@ class Streak:
         if shift:
             profile = (profile + _bar(across + shift, box, blur)) / 2
         ends: Array = _bar(along, self.length, float(np.hypot(blur, shift)))
-        return self.depth / peak * profile * ends
+        loss: Array = self.depth / peak * profile * ends
+        return loss
+
+    def part(self, first: float, last: float) -> Streak:
+        """Give the part of it between two distances along the middle line from its middle."""
+        middle = (first + last) / 2
+        x, y = self.at(np.array([middle]))
+        angle = self.angle + float(np.degrees(self.curvature * middle))
+        part = replace(self, x=float(x[0]), y=float(y[0]), angle=angle, length=float(last - first))
+        return part.turned()
 
     def turned(self) -> Streak:
         """The same with its angle between -90 and 90 degrees."""
@@ -130,8 +139,7 @@ def _erf(t: Array) -> Array:
     a = np.abs(t)
     p = 1 / (1 + 0.3275911 * a)
     series = p * (
-        0.254829592
-        + p * (-0.284496736 + p * (1.421413741 + p * (-1.453152027 + p * 1.061405429)))
+        0.254829592 + p * (-0.284496736 + p * (1.421413741 + p * (-1.453152027 + p * 1.061405429)))
     )
     erf: Array = np.copysign(1 - series * np.exp(-a * a), t)
     return erf
@@ -254,10 +262,9 @@ def _derivatives(p: Array, steps: Array, y: Array, x: Array, binning: int) -> Ar
 def _solved(normal: Array, gradient: Array, damping: float) -> Array:
     unit = 1 / np.sqrt(np.diag(normal) + 1e-300)  # values of very different size
     scaled = normal * unit[:, None] * unit
-    step: Array = np.linalg.lstsq(
-        scaled + damping * np.eye(unit.size), gradient * unit, rcond=None
-    )[0]
-    return step * unit
+    damped = scaled + damping * np.eye(unit.size)
+    step: Array = np.linalg.lstsq(damped, gradient * unit, rcond=None)[0].astype(float) * unit
+    return step
 
 
 def _covariance(jacobian: Array, residual: Array, stiff: Array) -> Array:

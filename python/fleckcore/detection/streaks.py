@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from statistics import NormalDist
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,11 +30,19 @@ class Segment(NamedTuple):
     def angles(self) -> Array:
         """Directions, degrees, whose ends are two and a half pixels apart."""
         count = int(np.ceil(np.pi * self.length / 5))
-        return np.arange(count) * (180.0 / count)
+        return np.arange(count, dtype=float) * (180.0 / count)
+
+    @property
+    def extent(self) -> float:
+        """Length in pixels of the frame."""
+        return float(self.binning * self.length)
 
 
 SEGMENTS = Segment(2, 16), Segment(2, 48), Segment(4, 16), Segment(4, 48), Segment(8, 48)
 """Of 32 to 384 pixels, for streaks of 1 to some 20 pixels width; a longer streak holds several."""
+
+_BINNINGS = np.array([segment.binning for segment in SEGMENTS])
+_LENGTHS = np.array([segment.extent for segment in SEGMENTS])
 
 MOST_SIGMA = 4.0
 """No pixel counts more than so many standard deviations: a few deep ones do not make a streak."""
@@ -56,7 +64,6 @@ EVEN = 0.35
 EVERYWHERE: Window = slice(None), slice(None)
 
 MAX_ROUNDS = 6
-MOST_STARTS = 5000
 MOST_FITS = 100
 """Of one round."""
 
@@ -87,19 +94,39 @@ class Line:
     significance: float
 
 
-@dataclass(frozen=True)
-class _Start:
-    """A place and direction whose score is significant: where a streak is followed from."""
+@dataclass(frozen=True, eq=False)
+class _Starts:
+    """Places and directions whose score is significant, where streaks are followed from; the most significant first.
 
-    x: float
-    y: float
-    angle: float
-    segment: Segment
-    significance: float
+    All arrays are of shape (n,): pixels of the frame, degrees, index in `SEGMENTS`, standard deviations.
+    """
 
-    @property
-    def length(self) -> float:
-        return _length(self.segment)
+    x: Array
+    y: Array
+    angle: Array
+    segment: NDArray[np.int_]
+    significance: Array
+
+    @classmethod
+    def sorted(cls, parts: list[Array]) -> _Starts:
+        """Of arrays of shape (5, n)."""
+        every = np.concatenate([np.zeros((5, 0)), *parts], axis=1)
+        x, y, angle, segment, significance = every[:, np.argsort(-every[4], kind="stable")]
+        return cls(x, y, angle, segment.astype(int), significance)
+
+    def on(self, streak: Streak) -> NDArray[np.bool_]:
+        """Which of them lie on a streak."""
+        along, across = streak.coordinates(self.y, self.x)
+        beside = streak.width + 2.5 * _BINNINGS[self.segment]
+        half = (streak.length + _LENGTHS[self.segment]) / 2
+        on: NDArray[np.bool_] = (np.abs(across) < beside) & (np.abs(along) < half)
+        return on
+
+    def near(self, x: float, y: float, angle: float, length: float) -> NDArray[np.bool_]:
+        """Which of them are like another one."""
+        close = np.hypot(self.x - x, self.y - y) < np.maximum(_LENGTHS[self.segment], length) / 3
+        near: NDArray[np.bool_] = close & (_turn(self.angle, angle) < 20)
+        return near
 
 
 @dataclass(frozen=True)
@@ -122,9 +149,9 @@ class _Level:
 class StreakSearch:
     """Streaks of one frame: scratches, fibres, trails, straight or gently curved.
 
-    Segments of a few lengths are scored everywhere in all directions (`fleckcore.kernels.streak_search`), on the frame
-    over its noise, binned to suit their width. From the most significant on, each is fitted, followed along its line to
-    both ends, and subtracted; then the search goes on in what is left.
+    Segments of a few lengths are scored everywhere in all directions (`fleckcore.kernels.streak_search`), on the
+    frame over its noise, binned to suit their width. From the most significant on, each is fitted, followed along its
+    line to both ends, and subtracted; then the search goes on in what is left.
 
     Parameters
     ----------
@@ -168,7 +195,7 @@ class StreakSearch:
         self.shape = BINNING * lost.shape[0], BINNING * lost.shape[1]
         self.noise = self._pixel_noise(lost, valid)
         self.found: list[Line] = []
-        self._refused: list[_Start] = []
+        self._refused: list[tuple[float, float, float, float]] = []
         self._scores: dict[tuple[Segment, float], _Noise] = {}
         self._pixel_noises: dict[int, Image] = {}
 
@@ -183,23 +210,28 @@ class StreakSearch:
 
     def _explain(self) -> bool:
         """Follow and subtract what is significant, the most significant first; whether there was any."""
-        before, tried = len(self.found), 0
-        for start in self._starts():
-            if tried < MOST_FITS and self._is_new(start):
-                tried += 1
-                line = self._follow(start)
-                if line is None:
-                    self._refused.append(start)
-                else:
-                    self._put(line.streak, 1)
-                    self.found.append(line)
+        starts, before = self._starts(), len(self.found)
+        new = np.ones(starts.x.size, bool)
+        for line in self.found:
+            new &= ~starts.on(line.streak)
+        for refused in self._refused:
+            new &= ~starts.near(*refused)
+        for _ in range(MOST_FITS):
+            if not new.any():
+                break
+            i = int(np.argmax(new))
+            start = SEGMENTS[starts.segment[i]]
+            x, y, angle = (float(a[i]) for a in (starts.x, starts.y, starts.angle))
+            line_or_none = self._follow(x, y, angle, start)
+            if line_or_none is None:
+                self._refused.append((x, y, angle, start.extent))
+                new &= ~starts.near(x, y, angle, start.extent)
+            else:
+                self._put(line_or_none.streak, 1)
+                self.found.append(line_or_none)
+                new &= ~starts.on(line_or_none.streak)
+            new[i] = False
         return len(self.found) > before
-
-    def _is_new(self, start: _Start) -> bool:
-        """Whether it lies on no streak that is explained, and not where nothing came of it before."""
-        return not any(_lies_on(start, line.streak) for line in self.found) and not any(
-            _near(start, other) for other in self._refused
-        )
 
     def _refit(self) -> None:
         """Fit each again with all others subtracted; of two along one line the longer follows it."""
@@ -220,7 +252,7 @@ class StreakSearch:
 
     def _judge(self) -> None:
         """Give back what is not significant once all others are explained."""
-        for line in sorted(self.found, key=lambda f: f.significance):
+        for line in sorted(self.found, key=lambda f: f.streak.depth * f.streak.length):
             line.significance, limit = self._significance(line.streak)
             if line.significance < limit:
                 self._put(line.streak, -1)
@@ -252,39 +284,30 @@ class StreakSearch:
             noise = self._pixel_noises[binning][rows, cols][: lost.shape[0], : lost.shape[1]]
             most = np.float32(MOST_SIGMA)
             z = np.clip(lost / np.hypot(noise, doubt), -most, most)
-            yield _Level(binning, z, valid < 0.5)
+            yield _Level(binning, z.astype(np.float32), valid < 0.5)
 
-    def _starts(self) -> list[_Start]:
-        found: list[_Start] = []
-        for level in self._levels():
-            for segment in SEGMENTS:
-                if segment.binning == level.binning:
-                    found += self._starts_of(segment, level)
-        return sorted(found, key=lambda s: (-s.significance, s.segment, s.angle, s.y, s.x))
-
-    def _starts_of(self, segment: Segment, level: _Level) -> list[_Start]:
-        found: list[_Start] = []
-        limit = self._limit(segment)
-        for angle in segment.angles.tolist():
-            score = self._score(level.significance, level.blind, segment, angle)
-            noise = self._scores[segment, angle] = _noise_of(score)
-            z = (score - np.float32(noise.middle)) / np.float32(noise.sigma)
-            ys, xs = np.nonzero(z > limit)
-            order = np.argsort(-z[ys, xs], kind="stable")[:MOST_STARTS]
-            found += [
-                _Start(_centre(x, segment.binning), _centre(y, segment.binning), angle, segment, s)
-                for y, x, s in zip(
-                    ys[order].tolist(),
-                    xs[order].tolist(),
-                    z[ys, xs][order].tolist(),
-                    strict=True,
-                )
+    def _starts(self) -> _Starts:
+        return _Starts.sorted(
+            [
+                self._starts_of(index, angle, level)
+                for level in self._levels()
+                for index, segment in enumerate(SEGMENTS)
+                if segment.binning == level.binning
+                for angle in segment.angles.tolist()
             ]
-        return found
+        )
 
-    def _score(
-        self, image: Image, blind: NDArray[np.bool_], segment: Segment, angle: float
-    ) -> Image:
+    def _starts_of(self, index: int, angle: float, level: _Level) -> Array:
+        segment = SEGMENTS[index]
+        score = self._score(level, segment, angle)
+        noise = self._scores[segment, angle] = _noise_of(score)
+        ys, xs = np.nonzero(score > noise.middle + self._limit(segment) * noise.sigma)
+        z = (score[ys, xs] - noise.middle) / noise.sigma
+        x, y = _centre(xs, segment.binning), _centre(ys, segment.binning)
+        return np.stack([x, y, np.full(x.size, angle), np.full(x.size, index), z])
+
+    def _score(self, level: _Level, segment: Segment, angle: float) -> Image:
+        image, blind = level.significance, level.blind
         return streak_search(image, segment.length, angle, mask=blind, threads=self.threads)
 
     def _limit(self, segment: Segment) -> float:
@@ -303,15 +326,15 @@ class StreakSearch:
         return float(limit * (1 + 0.28 * limit**2 * alike / area))
 
     def _significance(self, streak: Streak) -> tuple[float, float]:
-        """Score of the segment that exceeds its limit most, about its middle with all others explained; that limit."""
+        """Score about its middle, all others explained, of the segment that exceeds its limit most; that limit."""
         self._put(streak, -1)
-        half = min(streak.length, _length(SEGMENTS[-1])) / 2 + 40
+        half = min(streak.length, SEGMENTS[-1].extent) / 2 + 40
         cut = self._window(streak.x - half, streak.x + half, streak.y - half, streak.y + half)
         rows, cols = (slice(c.start // 4 * 4, c.stop) for c in cut)
         best = 0.0, np.inf
         for level in self._levels((rows, cols)):
             for segment in SEGMENTS:
-                fits = _length(segment) < 1.5 * max(streak.length, _length(SEGMENTS[0]))
+                fits = segment.extent < 1.5 * max(streak.length, SEGMENTS[0].extent)
                 if segment.binning == level.binning and fits:
                     z, limit = self._best_on(streak, segment, level, (rows, cols))
                     best = max(best, (z, limit), key=lambda pair: pair[0] / pair[1])
@@ -325,7 +348,7 @@ class StreakSearch:
             return 0.0, np.inf
         angle = min(segment.angles.tolist(), key=lambda a: _turn(a, streak.angle))
         noise = self._scores[segment, angle]
-        score = self._score(level.significance, level.blind, segment, streak.angle)
+        score = self._score(level, segment, streak.angle)
         y, x = (
             _centre(np.arange(n), level.binning) + BINNING * c.start
             for n, c in zip(score.shape, cut, strict=True)
@@ -338,12 +361,10 @@ class StreakSearch:
 
     # Fits
 
-    def _follow(self, start: _Start) -> Line | None:
+    def _follow(self, x: float, y: float, angle: float, segment: Segment) -> Line | None:
         """Fit a streak at a start, and again as it grows along its line; None where it is none."""
-        width = 2.0 * start.segment.binning
-        fit = self._fitted(
-            Streak(start.x, start.y, start.angle, start.length, width, 0.5, LEAST_DEPTH * 10)
-        )
+        width = 2.0 * segment.binning
+        fit = self._fitted(Streak(x, y, angle, segment.extent, width, 0.5, 10 * LEAST_DEPTH))
         for _ in range(10):
             if fit is None:
                 return None
@@ -354,7 +375,7 @@ class StreakSearch:
                 break
         if fit is None or not self._plausible(*fit[:2]):
             return None
-        return Line(*fit, start.significance)
+        return Line(*fit, significance=0.0)
 
     def _plausible(self, streak: Streak, covariance: Array) -> bool:
         error = float(np.sqrt(max(covariance[6, 6], 0)))
@@ -432,8 +453,8 @@ class StreakSearch:
         middle, step = places.size // 2, length / places.size
         last = middle + int(np.argmax(np.cumsum(gain[middle:])))
         first = middle - int(np.argmax(np.cumsum(gain[middle::-1])))
-        ends = places[first] - step / 2, places[last] + step / 2
-        return _between(streak, *ends)
+        ends = float(places[first] - step / 2), float(places[last] + step / 2)
+        return streak.part(*ends)
 
     def _window(self, x0: float, x1: float, y0: float, y1: float) -> Window:
         """Binned pixels of a part of the frame."""
@@ -455,14 +476,6 @@ class StreakSearch:
         self.explained[cut] += loss
 
 
-def _between(streak: Streak, first: float, last: float) -> Streak:
-    """The part of a streak's line between two distances from its middle."""
-    middle = (first + last) / 2
-    x, y = streak.at(np.array([middle]))
-    angle = streak.angle + float(np.degrees(streak.curvature * middle))
-    return replace(streak, x=float(x[0]), y=float(y[0]), angle=angle, length=last - first)
-
-
 def _noise_of(score: Image) -> _Noise:
     """From the lower half of the scores, where no shadows are, and their lower tail."""
     step = 2 if score.size > MANY else 1
@@ -477,30 +490,15 @@ def _noise_of(score: Image) -> _Noise:
     return _Noise(float(middle), sigma)
 
 
-def _length(segment: Segment) -> float:
-    """In pixels of the frame."""
-    return float(segment.binning * segment.length)
-
-
-def _centre(index: NDArray[np.int_] | int, binning: int) -> Array:
+def _centre(index: NDArray[np.int_], binning: int) -> Array:
     """Position, in pixels of the frame, of the centre of a binned pixel."""
-    return (index + 0.5) * binning - 0.5
+    centre: Array = (index + 0.5) * binning - 0.5
+    return centre
 
 
-def _turn(a: float, b: float) -> float:
+def _turn(a: Any, b: float) -> Any:
     """Angle between two directions, degrees."""
     return abs((a - b + 90) % 180 - 90)
-
-
-def _lies_on(start: _Start, streak: Streak) -> bool:
-    along, across = streak.coordinates(np.array([start.y]), np.array([start.x]))
-    near = abs(across[0]) < streak.width + 2.5 * start.segment.binning
-    return bool(near and abs(along[0]) < (streak.length + start.length) / 2)
-
-
-def _near(a: _Start, b: _Start) -> bool:
-    close = np.hypot(a.x - b.x, a.y - b.y) < max(a.length, b.length) / 3
-    return bool(close and _turn(a.angle, b.angle) < 20)
 
 
 def _same_line(a: Streak, b: Streak) -> bool:
