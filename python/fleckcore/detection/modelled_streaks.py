@@ -13,6 +13,7 @@ from fleckcore.detection.large import Image, halved
 from fleckcore.detection.modelled import Modelled
 from fleckcore.detection.normalise import Normalised
 from fleckcore.detection.options import Options
+from fleckcore.detection.shadow import Shadow
 from fleckcore.detection.streak import FREE, Streak
 from fleckcore.detection.streaks import Line, StreakSearch
 from fleckcore.detection.wide import wide_loss
@@ -57,6 +58,10 @@ class Streaks:
         if self.found:
             normalised.transmission[...] *= 1 - self.loss
 
+    def meet(self, large: Modelled) -> bool:
+        """Whether one of them crosses a large shadow."""
+        return any(_meets(line.streak, f.shadow) for line in self.found for f in large.found)
+
     def draw(self, labels: NDArray[np.int32], compact: int) -> None:
         """Number their pixels after all others, where none of the first labels, ``compact`` in number, stands."""
         free = (labels == 0) | (labels > compact)
@@ -78,16 +83,12 @@ class Streaks:
         return [measured.feature(line, label) for label, line in enumerate(self.found, first)]
 
 
-def find_streaks(
-    frame: Frame, options: Options, doubt: Image | None, threads: int | None
-) -> Streaks:
-    """Search the streaks of a frame without large shadows, when they are asked for.
-
-    ``doubt`` is what dividing those out may have left.
-    """
+def find_streaks(frame: Frame, large: Modelled, options: Options, threads: int | None) -> Streaks:
+    """Search the streaks of a frame, when they are asked for, with its large shadows divided out."""
     found: list[Line] = []
     if options.shapes == "all" and options.normalise == "ratio" and min(frame.shape) >= 4:
-        lost, valid = wide_loss(frame, options, threads)
+        lost, valid = wide_loss(large.divided_out(frame), options, threads)
+        doubt = large.doubt(options.model_error)
         binned = None if doubt is None else halved(doubt, np.ones_like(doubt))[0]
         found = StreakSearch(
             lost,
@@ -105,6 +106,11 @@ def find_streaks(
         loss[cut] += sign * _loss(line.streak, cut)
     np.minimum(loss, np.float32(0.98), out=loss)
     return Streaks(sorted(found, key=lambda f: (-f.significance, f.streak.y, f.streak.x)), loss)
+
+
+def _meets(streak: Streak, shadow: Shadow) -> bool:
+    x, y = streak.at(np.linspace(-0.5, 0.5, 201) * streak.length)
+    return bool(np.hypot(x - shadow.x, y - shadow.y).min() < shadow.radius + streak.width / 2)
 
 
 def _window(streak: Streak, shape: tuple[int, ...]) -> Window:
@@ -218,7 +224,7 @@ class _Measured:
 
     def _overlaps(self, streak: Streak) -> bool:
         x, y = streak.at(np.linspace(-0.5, 0.5, 201) * streak.length)
-        if any(np.hypot(x - s.x, y - s.y).min() < s.radius for s in self.large):
+        if any(_meets(streak, shadow) for shadow in self.large):
             return True
         for other in self.streaks:
             along, across = other.coordinates(y, x)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from fleckcore._version import __version__
 from fleckcore.detection.finder import Finder
-from fleckcore.detection.modelled import find_large
-from fleckcore.detection.modelled_streaks import find_streaks
+from fleckcore.detection.modelled import Modelled, find_large
+from fleckcore.detection.modelled_streaks import Streaks, find_streaks
 from fleckcore.detection.normalise import Method, Normalised, normalise
 from fleckcore.detection.options import DEFAULTS, Options, Shapes
 from fleckcore.errors import ArrayError
@@ -161,11 +161,8 @@ def search(
         meta["status"] = "NO_VALID_PIXELS"
         labels = np.zeros(frame.shape, np.int32)
         return SearchResult(Catalog.from_features([], meta=meta), labels, empty)
-    large = find_large(frame, options, threads)
-    doubt = large.doubt(options.model_error)
-    without_large = large.divided_out(frame)
-    streaks = find_streaks(without_large, options, doubt, threads)
-    flat = streaks.divided_out(without_large)
+    large, streaks = _modelled(frame, options, threads)
+    flat = streaks.divided_out(large.divided_out(frame))
     normalised = normalise(
         flat,
         options.normalise,
@@ -175,7 +172,7 @@ def search(
         reference=reference,
         threads=threads,
     )
-    doubt = streaks.doubt(options.model_error, doubt)
+    doubt = streaks.doubt(options.model_error, large.doubt(options.model_error))
     finder = Finder(flat, normalised, options, threads, doubt)
     compact, noise = len(finder.features), finder.pixel_noise
     features = finder.features + large.features(flat, normalised, noise, options, compact + 1)
@@ -195,6 +192,16 @@ def search(
     }
     catalog = Catalog.from_features(features, meta=meta)
     return SearchResult(catalog, finder.labels, normalised)
+
+
+def _modelled(frame: Frame, options: Options, threads: int | None) -> tuple[Modelled, Streaks]:
+    """Find large shadows, then streaks; where they meet, both once more, the large ones without streaks."""
+    large = find_large(frame, options, threads)
+    streaks = find_streaks(frame, large, options, threads)
+    if streaks.meet(large):
+        large = find_large(streaks.divided_out(frame), options, threads)
+        streaks = find_streaks(frame, large, options, threads)
+    return large, streaks
 
 
 def without_bias(frame: Frame, bias: Any) -> Frame:

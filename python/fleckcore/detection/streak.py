@@ -27,8 +27,11 @@ HUBER = 2.0
 """Residuals count fully up to about so many standard deviations."""
 
 _ITERATIONS = 30
-_STEPS = np.array([0.02, 0.02, 0.0, 0.05, 0.01, 0.002, 0.0, 0.0])
-"""Of the numerical derivatives; those of angle, depth and curvature depend on the streak."""
+_PIXEL = float(np.sqrt(1 / 12))
+"""Standard deviation of a place in a pixel; no edge is sharper."""
+
+_NUDGE = 0.004
+"""Step of the numerical derivatives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ class Streak:
     @property
     def softness(self) -> float:
         """Standard deviation of the blur, pixels."""
-        return self._rms * float(np.sqrt(1 - self.flatness))
+        return max(_PIXEL, self._rms * float(np.sqrt(1 - self.flatness)))
 
     @property
     def reach(self) -> float:
@@ -104,14 +107,17 @@ class Streak:
 
     def loss(self, y: Array, x: Array, binning: int = 1) -> Array:
         """Fraction lost at ``y``, ``x`` (arrays that broadcast), averaged over ``binning`` pixels each way."""
-        along, across = self.coordinates(y, x)
+        return self.loss_at(*self.coordinates(y, x), binning)
+
+    def loss_at(self, along: Array, across: Array, binning: int = 1) -> Array:
+        """Fraction lost at distances along and across the middle line."""
         blur, box = self.softness, self._rms * float(np.sqrt(12 * self.flatness))
         peak = _bar(np.zeros(1), box, blur)[0]
-        shift = float(np.sqrt((binning**2 - 1) / 12))  # two places stand for a binned pixel
+        shift = _shift(binning)  # across, two places stand for a binned pixel
         profile = _bar(across - shift, box, blur)
         if shift:
             profile = (profile + _bar(across + shift, box, blur)) / 2
-        ends: Array = _bar(along, self.length, float(np.hypot(blur, shift)))
+        ends = _bar(along, self.length, float(np.hypot(blur, shift)))
         loss: Array = self.depth / peak * profile * ends
         return loss
 
@@ -128,6 +134,11 @@ class Streak:
         angle = (self.angle + 90) % 180 - 90
         flipped = round((self.angle - angle) / 180) % 2
         return replace(self, angle=angle, curvature=-self.curvature if flipped else self.curvature)
+
+
+def _shift(binning: int) -> float:
+    """Standard deviation of a place in a binned pixel, in addition to that in a pixel."""
+    return float(np.sqrt((binning**2 - 1) / 12))
 
 
 def _direction(angle: float) -> tuple[float, float]:
@@ -195,14 +206,12 @@ def fit_streak(
     reach = 0.5 * length + 12
     low = np.array([start.x - reach, start.y - reach, start.angle - 30, 0.4 * length])
     high = np.array([start.x + reach, start.y + reach, start.angle + 30, 2 * length + 12])
-    low = np.append(low, [LEAST_WIDTH, 0.02, 0.0, -1.2 / length])
+    low = np.append(low, [LEAST_WIDTH, 0.02, 1e-6, -1.2 / length])
     high = np.append(high, [max(MOST_WIDTH, 2 * width), 0.98, 1.0, 1.2 / length])
     wish, stiff = np.zeros(11), np.zeros(11)
     wish[3], stiff[3] = length, END**-2
     wish[5], stiff[5], stiff[7] = FLATNESS[0], FLATNESS[1] ** -2, (length / BEND) ** 2
     plane = np.stack([np.ones_like(x), (x - start.x) / length, (y - start.y) / length])
-    steps = _STEPS.copy()
-    steps[2], steps[7] = np.degrees(0.02 / length), 0.02 / length**2
     p = np.concatenate([np.clip(astuple(start), low, high), np.zeros(3)])
     scale = HUBER * error
 
@@ -219,9 +228,8 @@ def fit_streak(
     cost, damping = cost_of(p, residual), 1e-2
     jacobian = np.empty((11, x.size))
     jacobian[8:] = plane / error
-    steps[6] = max(1e-3 * start.depth, 1e-6)
     for _ in range(_ITERATIONS):
-        jacobian[:8] = _derivatives(p, steps, y, x, binning) / error
+        jacobian[:8] = _derivatives(Streak(*p[:8].tolist()), y, x, binning) / error
         weight = 1 / np.sqrt(1 + residual**2)
         normal = (jacobian * weight) @ jacobian.T + np.diag(stiff)
         gradient = jacobian @ (weight * residual * HUBER) + stiff * (wish - p)
@@ -239,9 +247,9 @@ def fit_streak(
             damping *= 8
         if gained < 1e-2:
             break
-    if not np.isfinite(p).all() or p[6] <= 0:
+    if not np.isfinite(p).all() or p[6] <= low[6]:
         return None
-    jacobian[:8] = _derivatives(p, steps, y, x, binning) / error
+    jacobian[:8] = _derivatives(Streak(*p[:8].tolist()), y, x, binning) / error
     before = 0.3 * 1.4826 * float(np.median(np.abs(lost - np.median(lost)))) + 1e-9
     left = residual * scale / before
     rms = np.sqrt(2 * np.sum(np.sqrt(1 + left**2) - 1) / max(1, x.size - 11))
@@ -249,14 +257,37 @@ def fit_streak(
     return Streak(*p[:8].tolist()).turned(), covariance, float(rms)
 
 
-def _derivatives(p: Array, steps: Array, y: Array, x: Array, binning: int) -> Array:
-    model = Streak(*p[:8].tolist()).loss(y, x, binning)
+def _derivatives(streak: Streak, y: Array, x: Array, binning: int) -> Array:
+    """Derivative of the loss by each of the eight values; by the curvature to first order in it."""
+    s, t = streak.coordinates(y, x)
+    loss = streak.loss_at(s, t, binning)
+    blur, half = float(np.hypot(streak.softness, _shift(binning))), streak.length / 2
+    endless = replace(streak, length=1e6).loss_at(s, t, binning)
+    into, out = endless * _bell(s + half, blur), endless * _bell(s - half, blur)
+    by_t = (streak.loss_at(s, t + _NUDGE, binning) - loss) / _NUDGE
+    by_s = (into - out) / (1 - streak.curvature * t)
+    cos, sin = _direction(streak.angle)
+    turned = streak.curvature * s
+    normal_x = -sin * np.cos(turned) - cos * np.sin(turned)
+    normal_y = cos * np.cos(turned) - sin * np.sin(turned)
+    wider = replace(streak, width=streak.width + _NUDGE)
+    softer = replace(streak, flatness=streak.flatness - _NUDGE)
     by = np.empty((8, x.size))
-    for i, step in enumerate(steps):
-        beside = p[:8].copy()
-        beside[i] += step
-        by[i] = (Streak(*beside.tolist()).loss(y, x, binning) - model) / step
+    by[0] = -by_t * normal_x - by_s * normal_y
+    by[1] = -by_t * normal_y + by_s * normal_x
+    by[2] = np.radians((x - streak.x) * by[1] - (y - streak.y) * by[0])
+    by[3] = (into + out) / 2
+    by[4] = (wider.loss_at(s, t, binning) - loss) / _NUDGE
+    by[5] = (loss - softer.loss_at(s, t, binning)) / _NUDGE
+    by[6] = loss / streak.depth
+    by[7] = by_s * s * t - by_t * s**2 / 2
     return by
+
+
+def _bell(t: Array, blur: float) -> Array:
+    """Density of a Gaussian."""
+    bell: Array = np.exp(-0.5 * (t / blur) ** 2) / (np.sqrt(2 * np.pi) * blur)
+    return bell
 
 
 def _solved(normal: Array, gradient: Array, damping: float) -> Array:

@@ -58,6 +58,13 @@ LEAST_DEPTH = 2e-4
 LEAST_FIT = 4.0
 """Depth over its error."""
 
+SEEN, AHEAD = 0.8, 12.0
+"""At least this part of its middle line is valid, and of so many pixels beyond its ends: what is too deep is left to
+the compact search with all its pieces."""
+
+ROW_ANGLE = 1.0
+"""Within so many degrees of rows and columns, the detector's own pattern, it must be twice as significant."""
+
 EVEN = 0.35
 """At least this part of the depth is lost half-way along, else it is some flecks in a row."""
 
@@ -254,7 +261,7 @@ class StreakSearch:
         """Give back what is not significant once all others are explained."""
         for line in sorted(self.found, key=lambda f: f.streak.depth * f.streak.length):
             line.significance, limit = self._significance(line.streak)
-            if line.significance < limit:
+            if line.significance < limit * (2 if _is_row_or_column(line.streak) else 1):
                 self._put(line.streak, -1)
                 self.found.remove(line)
 
@@ -368,6 +375,8 @@ class StreakSearch:
         for _ in range(10):
             if fit is None:
                 return None
+            if fit[0].depth < LEAST_FIT / 2 * np.sqrt(fit[1][6, 6]):
+                return None
             longer = self._extended(fit[0])
             grown = longer.length > 1.02 * fit[0].length + 4
             fit = self._fitted(longer)
@@ -383,12 +392,23 @@ class StreakSearch:
             streak.length >= max(LEAST_LENGTH, STREAK_ELONGATION * streak.width)
             and streak.width < 0.99 * MOST_WIDTH
             and streak.depth > max(LEAST_DEPTH, LEAST_FIT * error)
-            and self._inside(streak) > 0.5
+            and self._far_from_edge(streak) > 0.5
+            and self._seen(streak, -0.5 * streak.length, 0.5 * streak.length) > SEEN
+            and self._seen(streak, -0.5 * streak.length - AHEAD, -0.5 * streak.length) > SEEN
+            and self._seen(streak, 0.5 * streak.length, 0.5 * streak.length + AHEAD) > SEEN
             and self._evenness(streak) > EVEN
         )
 
-    def _inside(self, streak: Streak) -> float:
-        """Which part of it lies on the frame and not at its edge."""
+    def _seen(self, streak: Streak, first: float, last: float) -> float:
+        """Which part of its line between two distances from its middle is valid; what is off the frame does not count."""
+        x, y = streak.at(np.linspace(first, last, 101))
+        rows, cols = self.valid.shape
+        row, col = (np.floor((c + 0.5) / BINNING).astype(int) for c in (y, x))
+        on = (row >= 0) & (row < rows) & (col >= 0) & (col < cols)
+        return float(np.mean(self.valid[row[on], col[on]] > 0.5)) if on.any() else 1.0
+
+    def _far_from_edge(self, streak: Streak) -> float:
+        """Which part of it does not lie at the frame's edge or outside."""
         x, y = streak.at(np.linspace(-0.5, 0.5, 101) * streak.length)
         rows, cols = self.shape
         from_edge = np.minimum(np.minimum(x, cols - 1 - x), np.minimum(y, rows - 1 - y))
@@ -492,8 +512,11 @@ def _noise_of(score: Image) -> _Noise:
 
 def _centre(index: NDArray[np.int_], binning: int) -> Array:
     """Position, in pixels of the frame, of the centre of a binned pixel."""
-    centre: Array = (index + 0.5) * binning - 0.5
-    return centre
+    return (np.asarray(index, float) + 0.5) * binning - 0.5
+
+
+def _is_row_or_column(streak: Streak) -> bool:
+    return bool(min(_turn(streak.angle, 0), _turn(streak.angle, 90)) < ROW_ANGLE)
 
 
 def _turn(a: Any, b: float) -> Any:
