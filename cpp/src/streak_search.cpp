@@ -128,9 +128,10 @@ void score(const Zones& zone, const float* at, Block& block, float* out) {
   if (!all)
     for (std::int64_t x = 0; x < shadow_block; ++x) {
       const int parts = static_cast<int>(block.parts[x]);
-      const float share = parts < least_parts ? nan : std::sqrt(block.parts[x] / streak_parts);
-      over_left[x] = share * middle(block.over_left, parts, x);
-      over_right[x] = share * middle(block.over_right, parts, x);
+      const float share = std::sqrt(block.parts[x] / streak_parts);
+      const bool enough_parts = parts >= least_parts;  // else the same NaN, of one sign, everywhere
+      over_left[x] = enough_parts ? share * middle(block.over_left, parts, x) : nan;
+      over_right[x] = enough_parts ? share * middle(block.over_right, parts, x) : nan;
     }
   FLECK_PICK(limited_mean)(over_left, over_right, out);
 }

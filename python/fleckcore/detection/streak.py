@@ -250,6 +250,8 @@ def fit_streak(
     if not np.isfinite(p).all() or p[6] <= low[6]:
         return None
     jacobian[:8] = _derivatives(Streak(*p[:8].tolist()), y, x, binning) / error
+    if not jacobian[:7].any(axis=1).all():
+        return None  # it has left the pixels
     before = 0.3 * 1.4826 * float(np.median(np.abs(lost - np.median(lost)))) + 1e-9
     left = residual * scale / before
     rms = np.sqrt(2 * np.sum(np.sqrt(1 + left**2) - 1) / max(1, x.size - 11))

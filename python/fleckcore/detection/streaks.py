@@ -400,7 +400,7 @@ class StreakSearch:
         )
 
     def _seen(self, streak: Streak, first: float, last: float) -> float:
-        """Which part of its line between two distances from its middle is valid; what is off the frame does not count."""
+        """Which part of its line between two distances from its middle is valid; off the frame does not count."""
         x, y = streak.at(np.linspace(first, last, 101))
         rows, cols = self.valid.shape
         row, col = (np.floor((c + 0.5) / BINNING).astype(int) for c in (y, x))
