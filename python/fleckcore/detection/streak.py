@@ -14,7 +14,7 @@ Array = NDArray[np.float64]
 FREE = ("x", "y", "angle", "length", "width", "flatness", "depth", "curvature")
 """Names of the fitted values, in order; three of a plane beside the streak follow."""
 
-LEAST_WIDTH, MOST_WIDTH = 1.0, 24.0
+LEAST_WIDTH, MOST_WIDTH = 1.0, 16.0
 FLATNESS = 0.5, 0.3
 """Expected, and its standard deviation: what the pixels do not tell of the shape of the edges."""
 BEND = 0.7
@@ -207,7 +207,7 @@ def fit_streak(
     low = np.array([start.x - reach, start.y - reach, start.angle - 30, 0.4 * length])
     high = np.array([start.x + reach, start.y + reach, start.angle + 30, 2 * length + 12])
     low = np.append(low, [LEAST_WIDTH, 0.02, 1e-6, -1.2 / length])
-    high = np.append(high, [max(MOST_WIDTH, 2 * width), 0.98, 1.0, 1.2 / length])
+    high = np.append(high, [2 * MOST_WIDTH, 0.98, 1.0, 1.2 / length])
     wish, stiff = np.zeros(11), np.zeros(11)
     wish[3], stiff[3] = length, END**-2
     wish[5], stiff[5], stiff[7] = FLATNESS[0], FLATNESS[1] ** -2, (length / BEND) ** 2

@@ -131,8 +131,8 @@ class _Starts:
 
     def near(self, x: float, y: float, angle: float, length: float) -> NDArray[np.bool_]:
         """Which of them are like another one."""
-        close = np.hypot(self.x - x, self.y - y) < np.maximum(_LENGTHS[self.segment], length) / 3
-        near: NDArray[np.bool_] = close & (_turn(self.angle, angle) < 20)
+        close = np.hypot(self.x - x, self.y - y) < np.maximum(_LENGTHS[self.segment], length) / 6
+        near: NDArray[np.bool_] = close & (_turn(self.angle, angle) < 10)
         return near
 
 
@@ -371,7 +371,10 @@ class StreakSearch:
     def _follow(self, x: float, y: float, angle: float, segment: Segment) -> Line | None:
         """Fit a streak at a start, and again as it grows along its line; None where it is none."""
         width = 2.0 * segment.binning
-        fit = self._fitted(Streak(x, y, angle, segment.extent, width, 0.5, 10 * LEAST_DEPTH))
+        guess = Streak(x, y, angle, segment.extent, width, 0.5, 10 * LEAST_DEPTH)
+        if self._evenness(guess) < EVEN:
+            return None
+        fit = self._fitted(guess)
         for _ in range(10):
             if fit is None:
                 return None
@@ -415,10 +418,12 @@ class StreakSearch:
         return float(np.mean(from_edge > self.edge_zone))
 
     def _evenness(self, streak: Streak) -> float:
-        """Median of the depth along it, over its depth."""
+        """Median of the depth along it, over the mean."""
         _, depth, information = self._along(streak, streak.length)
-        known = depth[information > 0]
-        return float(np.median(known)) / streak.depth if known.size else 0.0
+        mean = float(depth @ information)
+        if mean <= 0:
+            return 0.0
+        return float(np.median(depth[information > 0])) * float(information.sum()) / mean
 
     def _fitted(self, guess: Streak) -> tuple[Streak, Array, float] | None:
         """Fit what is left around a guess."""
