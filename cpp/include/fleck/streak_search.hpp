@@ -17,7 +17,7 @@
 //          and of either side do, and at least one pixel of each. With n parts the n / 4 (whole part) lowest and highest
 //          are left out and the score is lowered by sqrt(n / 12), so that its noise stays about the same; NaN where fewer
 //          than 6 count.
-// Angle    degrees, from +col towards +row; a streak has no head: 180 degrees more are the same.
+// Angle    degrees, from +col towards +row.
 // Size     8 <= length <= 1000 pixels; bin the image for wide streaks. On the grid some parts of lengths below 24 have
 //          no pixel and never count.
 // Cost     pixels * 6.5 length additions, twice that where not all pixels count; a padded copy of the image.

@@ -202,7 +202,7 @@ def fit_streak(
         Of the residuals, in units of 0.3 standard deviations of the pixels before the fit, as that of
         `fleckcore.detection.shadow.fit_shadow`.
     """
-    length, width = start.length, start.width
+    length = start.length
     reach = 0.5 * length + 12
     low = np.array([start.x - reach, start.y - reach, start.angle - 30, 0.4 * length])
     high = np.array([start.x + reach, start.y + reach, start.angle + 30, 2 * length + 12])

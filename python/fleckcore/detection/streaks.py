@@ -58,9 +58,9 @@ LEAST_DEPTH = 2e-4
 LEAST_FIT = 4.0
 """Depth over its error."""
 
-SEEN, AHEAD = 0.8, 12.0
-"""At least this part of its middle line is valid, and of so many pixels beyond its ends: what is too deep is left to
-the compact search with all its pieces."""
+SEEN = 0.8
+"""At least this part of its line is valid, and of as much of it before and behind: what is too deep is left to the
+compact search with all its pieces."""
 
 ROW_ANGLE = 1.0
 """Within so many degrees of rows and columns, the detector's own pattern, it must be twice as significant."""
@@ -396,19 +396,19 @@ class StreakSearch:
             and streak.width < 0.99 * MOST_WIDTH
             and streak.depth > max(LEAST_DEPTH, LEAST_FIT * error)
             and self._far_from_edge(streak) > 0.5
-            and self._seen(streak, -0.5 * streak.length, 0.5 * streak.length) > SEEN
-            and self._seen(streak, -0.5 * streak.length - AHEAD, -0.5 * streak.length) > SEEN
-            and self._seen(streak, 0.5 * streak.length, 0.5 * streak.length + AHEAD) > SEEN
+            and all(self._seen(streak, k) > SEEN for k in (-1, 0, 1))
             and self._evenness(streak) > EVEN
         )
 
-    def _seen(self, streak: Streak, first: float, last: float) -> float:
-        """Which part of its line between two distances from its middle is valid; off the frame does not count."""
-        x, y = streak.at(np.linspace(first, last, 101))
+    def _seen(self, streak: Streak, number: int) -> float:
+        """Which part of its line is valid or off the frame; of as much of it before (-1) or behind (1)."""
+        x, y = streak.at((number + np.linspace(-0.5, 0.5, 101)) * streak.length)
         rows, cols = self.valid.shape
         row, col = (np.floor((c + 0.5) / BINNING).astype(int) for c in (y, x))
         on = (row >= 0) & (row < rows) & (col >= 0) & (col < cols)
-        return float(np.mean(self.valid[row[on], col[on]] > 0.5)) if on.any() else 1.0
+        return (
+            1 - float(np.mean(self.valid[row[on], col[on]] <= 0.5) * np.mean(on)) if on.any() else 1
+        )
 
     def _far_from_edge(self, streak: Streak) -> float:
         """Which part of it does not lie at the frame's edge or outside."""
@@ -469,10 +469,10 @@ class StreakSearch:
         return centres, depth, np.where(known, spread / noise**2, 0)
 
     def _extended(self, streak: Streak) -> Streak:
-        """The same with the ends where its likelihood is highest, up to twice as long; half its depth counts."""
+        """The same with the ends where its likelihood is highest, up to twice as long."""
         length = 2 * streak.length + 24
         places, depth, information = self._along(streak, length)
-        wanted = 0.5 * streak.depth
+        wanted = 0.8 * streak.depth
         depth = np.clip(depth, -2 * streak.depth, 2 * streak.depth)
         gain = information * wanted * (2 * depth - wanted)
         middle, step = places.size // 2, length / places.size
