@@ -79,8 +79,8 @@ def find(
     window : int
         Side of the median window in pixels, odd.
     shapes : {"all", "compact"}
-        ``compact``: flecks, freckles, streaks and discs of up to some 15 pixels radius. ``all``: large discs and
-        rings too (with ``normalise="ratio"``).
+        ``compact``: flecks, freckles, deep streaks and discs of up to some 15 pixels radius. ``all``: large discs and
+        rings, and shallow streaks too (with ``normalise="ratio"``).
     bright : bool
         Search bright features instead of shadows.
     false_alarms : float
