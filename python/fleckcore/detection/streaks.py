@@ -65,7 +65,7 @@ compact search with all its pieces."""
 ROW_ANGLE = 1.0
 """Within so many degrees of rows and columns, the detector's own pattern, it must be twice as significant."""
 
-EVEN = 0.35
+EVEN = 0.5
 """At least this part of the depth is lost half-way along, else it is some flecks in a row."""
 
 EVERYWHERE: Window = slice(None), slice(None)
@@ -241,21 +241,23 @@ class StreakSearch:
         return len(self.found) > before
 
     def _refit(self) -> None:
-        """Fit each again with all others subtracted; of two along one line the longer follows it."""
+        """Fit each again, the others subtracted, the longest first; what it then covers on its line is dropped."""
         for line in sorted(self.found, key=lambda f: -f.streak.length):
-            if any(_same_line(line.streak, f.streak) for f in self.found if f is not line):
-                self._drop_same(line)
+            if line not in self.found:
+                continue
+            pieces = [f for f in self.found if f is not line and _continues(f.streak, line.streak)]
+            for piece in pieces:
+                self._put(piece.streak, -1)
+                self.found.remove(piece)
             self._put(line.streak, -1)
             again = self._fitted(self._extended(line.streak))
             if again is not None:
                 line.streak, line.covariance, line.rms = again
             self._put(line.streak, 1)
-
-    def _drop_same(self, line: Line) -> None:
-        for other in [f for f in self.found if f is not line]:
-            if _same_line(line.streak, other.streak) and other.streak.length <= line.streak.length:
-                self._put(other.streak, -1)
-                self.found.remove(other)
+            for piece in pieces:
+                if not _covers(line.streak, piece.streak):
+                    self._put(piece.streak, 1)
+                    self.found.append(piece)
 
     def _judge(self) -> None:
         """Give back what is not significant once all others are explained."""
@@ -372,7 +374,7 @@ class StreakSearch:
         """Fit a streak at a start, and again as it grows along its line; None where it is none."""
         width = 2.0 * segment.binning
         guess = Streak(x, y, angle, segment.extent, width, 0.5, 10 * LEAST_DEPTH)
-        if self._evenness(guess) < EVEN:
+        if self._evenness(guess) < EVEN / 2:  # it need not lie quite along the streak
             return None
         fit = self._fitted(guess)
         for _ in range(10):
@@ -529,11 +531,16 @@ def _turn(a: Any, b: float) -> Any:
     return abs((a - b + 90) % 180 - 90)
 
 
-def _same_line(a: Streak, b: Streak) -> bool:
-    """Whether the middle of the shorter lies on the longer, in its direction."""
-    longer, shorter = (a, b) if a.length >= b.length else (b, a)
+def _continues(shorter: Streak, longer: Streak) -> bool:
+    """Whether it lies on the line of a longer one, no farther from its end than half its own length."""
     along, across = longer.coordinates(np.array([shorter.y]), np.array([shorter.x]))
-    on = abs(along[0]) < (longer.length + shorter.length) / 2
+    near = abs(along[0]) < longer.length / 2 + shorter.length
     direction = longer.angle + float(np.degrees(longer.curvature * along[0]))
     turn = np.degrees(2 * longer.width / shorter.length) + 5
-    return bool(on and abs(across[0]) < longer.width and _turn(direction, shorter.angle) < turn)
+    on = abs(across[0]) < longer.width and _turn(direction, shorter.angle) < turn
+    return bool(near and on and shorter.length <= longer.length)
+
+
+def _covers(longer: Streak, shorter: Streak) -> bool:
+    along, _ = longer.coordinates(np.array([shorter.y]), np.array([shorter.x]))
+    return bool(abs(along[0]) < longer.length / 2)
