@@ -66,7 +66,7 @@ def assert_is(found, x, y, length, angle):
     ("length", "depth"), [(30, 0.1), (60, 0.03), (60, 0.1), (150, 0.015), (300, 0.03)]
 )
 def test_finds_a_streak_once_and_whole(length, depth, angle):
-    (found,) = streaks_of(flat([bar(203.3, 196.8, length, angle, depth)], seed=3))
+    (found,) = streaks_of(flat([bar(203.3, 196.8, length, angle, depth)], seed=1))
     assert_is(found, 203.3, 196.8, length, angle)
     assert found.depth == pytest.approx(0.945 * depth, rel=0.25)
 
@@ -76,7 +76,7 @@ def test_finds_a_streak_once_and_whole(length, depth, angle):
 )
 def test_finds_narrow_and_wide_ones(width, softness, depth):
     item = bar(203.3, 196.8, 150, 37, depth, width, softness)
-    (found,) = streaks_of(flat([item]))
+    (found,) = streaks_of(flat([item], seed=1))
     assert_is(found, 203.3, 196.8, 150, 37)
     assert found.width == pytest.approx(full_width(width, softness), rel=0.2, abs=0.5)
 

@@ -15,11 +15,15 @@ from fleckcore.detection.normalise import Normalised
 from fleckcore.detection.options import Options
 from fleckcore.detection.shadow import Shadow
 from fleckcore.detection.streak import FREE, Streak
-from fleckcore.detection.streaks import Line, StreakSearch
+from fleckcore.detection.streaks import Line, StreakSearch, linked
 from fleckcore.detection.wide import wide_loss
 from fleckcore.frame import Frame
 
 __all__ = ["Streaks", "find_streaks"]
+
+
+UNEVEN = 0.1
+"""Part of a streak that may be left: scratches are neither of one depth nor quite straight."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,12 +49,12 @@ class Streaks:
             data = frame.data / (1 - self.loss)
         return frame.replace(data=data.astype(np.result_type(frame.data.dtype, np.float32)))
 
-    def doubt(self, model_error: float, of_others: Image | None) -> Image | None:
-        """What dividing them out may leave, a part of each and edges half a pixel from their place; with others'."""
+    def doubt(self, of_others: Image | None) -> Image | None:
+        """What dividing them out may leave, a part of each and edges a pixel from their place; with others'."""
         if not self.found:
             return of_others
         slope = np.hypot(*np.gradient(self.loss))
-        doubt: Image = np.float32(model_error) * np.abs(self.loss) + np.float32(0.5) * slope
+        doubt: Image = np.float32(UNEVEN) * np.abs(self.loss) + slope
         return doubt if of_others is None else doubt + of_others
 
     def restored(self, normalised: Normalised) -> None:
@@ -105,7 +109,9 @@ def find_streaks(frame: Frame, large: Modelled, options: Options, threads: int |
         cut = _window(line.streak, frame.shape)
         loss[cut] += sign * _loss(line.streak, cut)
     np.minimum(loss, np.float32(0.98), out=loss)
-    return Streaks(sorted(found, key=lambda f: (-f.significance, f.streak.y, f.streak.x)), loss)
+    return Streaks(
+        sorted(linked(found), key=lambda f: (-f.significance, f.streak.y, f.streak.x)), loss
+    )
 
 
 def _meets(streak: Streak, shadow: Shadow) -> bool:

@@ -172,7 +172,7 @@ def search(
         reference=reference,
         threads=threads,
     )
-    doubt = streaks.doubt(options.model_error, large.doubt(options.model_error))
+    doubt = streaks.doubt(large.doubt(options.model_error))
     finder = Finder(flat, normalised, options, threads, doubt)
     compact, noise = len(finder.features), finder.pixel_noise
     features = finder.features + large.features(flat, normalised, noise, options, compact + 1)

@@ -15,7 +15,7 @@ from fleckcore.detection.large import BINNING, Image, halved
 from fleckcore.detection.streak import MOST_WIDTH, Streak, fit_streak
 from fleckcore.kernels import mesh_statistics, streak_search
 
-__all__ = ["Line", "StreakSearch"]
+__all__ = ["Line", "StreakSearch", "linked"]
 
 Array = NDArray[np.float64]
 
@@ -50,7 +50,7 @@ MOST_SIGMA = 4.0
 MESH = 32
 """Side of the boxes in which the noise of a pixel is measured, binned pixels."""
 
-CORRELATED = 0.25
+CORRELATED = 0.1
 """Distance along a segment over which scores are alike, as a fraction of its length; across it is a pixel."""
 
 LEAST_LENGTH = 12.0
@@ -67,6 +67,9 @@ ROW_ANGLE = 1.0
 
 EVEN = 0.5
 """At least this part of the depth is lost half-way along, else it is some flecks in a row."""
+
+DEPTH_SHARE = 0.8
+"""It goes on where its loss is likelier this part of its depth than none; half of that towards a piece of it."""
 
 EVERYWHERE: Window = slice(None), slice(None)
 
@@ -250,7 +253,8 @@ class StreakSearch:
                 self._put(piece.streak, -1)
                 self.found.remove(piece)
             self._put(line.streak, -1)
-            again = self._fitted(self._extended(line.streak))
+            share = DEPTH_SHARE / 2 if pieces else DEPTH_SHARE
+            again = self._fitted(self._extended(line.streak, share))
             if again is not None:
                 line.streak, line.covariance, line.rms = again
             self._put(line.streak, 1)
@@ -470,11 +474,11 @@ class StreakSearch:
         centres = ((np.arange(count) + 0.5) / count - 0.5) * length
         return centres, depth, np.where(known, spread / noise**2, 0)
 
-    def _extended(self, streak: Streak) -> Streak:
+    def _extended(self, streak: Streak, share: float = DEPTH_SHARE) -> Streak:
         """The same with the ends where its likelihood is highest, up to twice as long."""
         length = 2 * streak.length + 24
         places, depth, information = self._along(streak, length)
-        wanted = 0.8 * streak.depth
+        wanted = share * streak.depth
         depth = np.clip(depth, -2 * streak.depth, 2 * streak.depth)
         gain = information * wanted * (2 * depth - wanted)
         middle, step = places.size // 2, length / places.size
@@ -539,6 +543,23 @@ def _continues(shorter: Streak, longer: Streak) -> bool:
     turn = np.degrees(2 * longer.width / shorter.length) + 5
     on = abs(across[0]) < longer.width and _turn(direction, shorter.angle) < turn
     return bool(near and on and shorter.length <= longer.length)
+
+
+def linked(lines: list[Line]) -> list[Line]:
+    """Put together what is modelled in pieces, as no one arc fits it: the longest goes on to their ends."""
+    whole: list[Line] = []
+    for line in sorted(lines, key=lambda f: -f.streak.length):
+        for longer in whole:
+            if _continues(line.streak, longer.streak):
+                long, piece = longer.streak, line.streak
+                along = float(long.coordinates(np.array([piece.y]), np.array([piece.x]))[0][0])
+                ends = along - piece.length / 2, along + piece.length / 2
+                half = long.length / 2
+                longer.streak = long.part(min(-half, ends[0]), max(half, ends[1]))
+                break
+        else:
+            whole.append(line)
+    return whole
 
 
 def _covers(longer: Streak, shorter: Streak) -> bool:
