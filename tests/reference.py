@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 
@@ -318,6 +320,47 @@ def shadow_zones(radius, reach):
         [rim & (sector == k) for k in range(12)],
         [beside & (sector == k) for k in range(12)],
     )
+
+
+def streak_search(data, length, angle, *, mask=None):
+    """Score of a streak about every place, part by part, in float64."""
+    data = np.asarray(data, dtype=float)
+    counts = np.isfinite(data) if mask is None else np.isfinite(data) & ~mask
+    reach = int(np.hypot(length / 2, 4)) + 1
+    image = np.pad(np.where(counts, data, np.nan), reach, constant_values=np.nan)
+    parts = streak_parts(length, angle, reach)
+    out = np.full(data.shape, np.nan)
+    for y, x in np.ndindex(out.shape):
+        around = image[y : y + 2 * reach + 1, x : x + 2 * reach + 1]
+        excess = []
+        for zones in parts:
+            line, left, right = (_mean_of(around[zone], 0.4) for zone in zones)
+            if None not in (line, left, right):
+                excess.append((line - left, line - right))
+        n = len(excess)
+        if n >= 6:
+            kept = np.sort(excess, axis=0)[n // 4 : n - n // 4]
+            out[y, x] = np.sqrt(n / 12) * limited_mean(*kept.mean(axis=0))
+    return out
+
+
+def streak_parts(length, angle, reach):
+    """Line, left and right side of each of the 12 parts."""
+    dy, dx = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    along = np.array([math.cos(math.radians(angle)), math.sin(math.radians(angle))])
+    s, t = dx * along[0] + dy * along[1], dy * along[0] - dx * along[1]
+    part = np.floor((s / length + 0.5) * 12 + 1e-9)
+    line = np.abs(t) <= 1.25 + 1e-9
+    side = (np.abs(t) >= 2 - 1e-9) & (np.abs(t) <= 4 + 1e-9)
+    zones = line, side & (t < 0), side & (t > 0)
+    return [[zone & (part == k) for zone in zones] for k in range(12)]
+
+
+def limited_mean(a, b):
+    """Mean of two numbers, no more than twice the lesser; 0 where they differ in sign."""
+    if a * b <= 0:
+        return 0.0
+    return np.sign(a) * min(abs(a + b) / 2, 2 * abs(a), 2 * abs(b))
 
 
 def _mean_of(pixels, least):

@@ -22,7 +22,7 @@ from fleckcore import find, label_components, median_filter, mesh_statistics, se
 from fleckcore.detection.search import Options
 from fleckcore.errors import ArrayError, ArrayTypeError, FleckError
 from fleckcore.frame import Frame, FrameMeta
-from fleckcore.kernels import gaussian_filter, shadow_search
+from fleckcore.kernels import gaussian_filter, shadow_search, streak_search
 
 Array = NDArray[Any]
 ONE = (Fleck(48, 60, 3, 0.7),)
@@ -79,6 +79,7 @@ def test_a01_kernels() -> None:
     assert np.isnan(median_filter(nothing, 3)).all()
     assert np.isnan(gaussian_filter(nothing, 1.0)).all()
     assert np.isnan(shadow_search(nothing, 3.0, margin=2)).all()
+    assert np.isnan(streak_search(nothing, 8.0, 30.0)).all()
     assert label_components(nothing, 0.0).count == 0
     mesh = mesh_statistics(nothing, 4)
     assert not mesh.count.any()
@@ -224,6 +225,7 @@ def test_a09_not_an_image(data: Any, kind: Any, words: str) -> None:
         lambda image: median_filter(image, 3),
         lambda image: gaussian_filter(image, 1.0),
         lambda image: shadow_search(image, 3.0),
+        lambda image: streak_search(image, 8.0, 30.0),
         lambda image: label_components(image, 0.5),
         mesh_statistics,
     )
@@ -371,6 +373,7 @@ def test_a12_both_shapes_are_named(shape: tuple[int, ...], plane: str) -> None:
         lambda data, mask: median_filter(data, 3, mask=mask),
         lambda data, mask: gaussian_filter(data, 1.0, mask=mask),
         lambda data, mask: shadow_search(data, 3.0, mask=mask),
+        lambda data, mask: streak_search(data, 8.0, 30.0, mask=mask),
         lambda data, mask: label_components(data, 0.5, mask=mask),
         lambda data, mask: mesh_statistics(data, mask=mask),
     ],

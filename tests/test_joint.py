@@ -266,7 +266,7 @@ def test_bright_features_by_option():
     found = fleckcore.find_all(frames, bright=True)
     assert len(fleckcore.find_all(frames)) == 0
     (row,) = near(found, 90, 60)
-    assert found["polarity"][row] == "bright"
+    assert found["kind"][row] == "bright"
     assert found["frames_seen"][row] == 2
     assert (found["depths"][row] > 0.15).all()
 

@@ -10,6 +10,7 @@ void bind_mesh_statistics(pybind11::module_& m);
 void bind_label_components(pybind11::module_&);
 void bind_median_filter(pybind11::module_& m);
 void bind_shadow_search(pybind11::module_& m);
+void bind_streak_search(pybind11::module_& m);
 void bind_trail_scan(pybind11::module_& m);
 }  // namespace fleck::bindings
 
@@ -23,5 +24,6 @@ PYBIND11_MODULE(_core, m) {
   fleck::bindings::bind_label_components(m);
   fleck::bindings::bind_median_filter(m);
   fleck::bindings::bind_shadow_search(m);
+  fleck::bindings::bind_streak_search(m);
   fleck::bindings::bind_trail_scan(m);
 }

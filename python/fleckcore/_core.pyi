@@ -45,6 +45,13 @@ def gaussian_filter(
 def shadow_search(
     data: NDArray[Any], radius: float, margin: int, mask: NDArray[np.bool_] | None, threads: int
 ) -> NDArray[np.float32]: ...
+def streak_search(
+    data: NDArray[Any],
+    length: float,
+    angle: float,
+    mask: NDArray[np.bool_] | None,
+    threads: int,
+) -> NDArray[np.float32]: ...
 def find_seeds(
     data: NDArray[Any],
     mask: NDArray[np.bool_] | None,

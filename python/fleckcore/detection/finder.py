@@ -119,7 +119,7 @@ class Finder:
     def _search(self) -> list[Footprint]:
         searched = self.mask.size - int(np.count_nonzero(self.mask))
         sigmas = self.options.sigmas
-        allowed = self.options.false_alarms / (2 if self.options.shapes == "all" else 1)
+        allowed = self.options.false_alarms / (4 if self.options.shapes == "all" else 1)
         self.limit = significance_limit(searched, sigmas, allowed)
         found = [self._footprint_of(c) for c in candidates(self.scales, self.limit)]
         return link_streaks([footprint for footprint in found if footprint is not None])

@@ -37,7 +37,7 @@ class Options:
     unlit_below : float
         Pixels with less than this fraction of the typical light are not searched.
     shapes : {"all", "compact"}
-        ``compact``: up to some 15 pixels radius. ``all``: large discs and rings too.
+        ``compact``: up to some 15 pixels radius. ``all``: large discs, rings and streaks too.
     bright : bool
         Search what is brighter than its surroundings instead of what is darker.
     false_alarms : float

@@ -13,6 +13,7 @@ from fleckcore._version import __version__
 from fleckcore.detection.classes import Surroundings, classify
 from fleckcore.detection.finder import Finder
 from fleckcore.detection.modelled import Modelled, find_large
+from fleckcore.detection.modelled_streaks import Streaks, find_streaks
 from fleckcore.detection.normalise import Method, Normalised, normalise
 from fleckcore.detection.options import DEFAULTS, Options, Shapes
 from fleckcore.errors import ArrayError
@@ -82,8 +83,8 @@ def find(
     window : int
         Side of the median window in pixels, odd.
     shapes : {"all", "compact"}
-        ``compact``: flecks, freckles, streaks and discs of up to some 15 pixels radius. ``all``: large discs and
-        rings too (with ``normalise="ratio"``).
+        ``compact``: flecks, freckles, deep streaks and discs of up to some 15 pixels radius. ``all``: large discs and
+        rings, and shallow streaks too (with ``normalise="ratio"``).
     bright : bool
         Search bright features instead of shadows.
     false_alarms : float
@@ -165,8 +166,8 @@ def search(
         labels = np.zeros(frame.shape, np.int32)
         none = Modelled([], np.zeros(frame.shape, np.float32))
         return SearchResult(Catalog.from_features([], meta=meta), labels, empty, none)
-    large = find_large(frame, options, threads)
-    flat = large.divided_out(frame)
+    large, streaks = _modelled(frame, options, threads)
+    flat = streaks.divided_out(large.divided_out(frame))
     normalised = normalise(
         flat,
         options.normalise,
@@ -176,13 +177,17 @@ def search(
         reference=reference,
         threads=threads,
     )
-    finder = Finder(flat, normalised, options, threads, large.doubt(options.model_error))
-    features = finder.features + large.features(
-        flat, normalised, finder.pixel_noise, options, finder.labels
-    )
+    doubt = streaks.doubt(large.doubt(options.model_error))
+    finder = Finder(flat, normalised, options, threads, doubt)
+    compact, noise = len(finder.features), finder.pixel_noise
+    features = finder.features + large.features(flat, normalised, noise, options, finder.labels)
+    first_streak = len(features) + 1
+    features += streaks.features(flat, normalised, noise, options, large, first_streak)
     status = finder.status
     large.draw(finder.labels)
+    streaks.draw(finder.labels, compact, first_streak)
     large.restored(normalised)
+    streaks.restored(normalised)
     meta |= {
         "status": status,
         "masked_pixels": int(frame.mask.sum()),
@@ -194,6 +199,16 @@ def search(
     around = Surroundings(finder.labels, finder.mask, frame.meta)
     catalog = Catalog.from_features(classify(features, around), meta=meta)
     return SearchResult(catalog, finder.labels, normalised, large)
+
+
+def _modelled(frame: Frame, options: Options, threads: int | None) -> tuple[Modelled, Streaks]:
+    """Find large shadows, then streaks; where they meet, both once more, the large ones without streaks."""
+    large = find_large(frame, options, threads)
+    streaks = find_streaks(frame, large, options, threads)
+    if streaks.meet(large):
+        large = find_large(streaks.divided_out(frame), options, threads)
+        streaks = find_streaks(frame, large, options, threads)
+    return large, streaks
 
 
 def without_bias(frame: Frame, bias: Any) -> Frame:

@@ -11,6 +11,7 @@ from fleckcore.kernels._median_filter import MEDIAN_MODES, median_filter
 from fleckcore.kernels._mesh_statistics import Mesh, mesh_statistics
 from fleckcore.kernels._runtime import build_config, default_threads
 from fleckcore.kernels._shadow_search import shadow_search
+from fleckcore.kernels._streak_search import streak_search
 from fleckcore.kernels._trail_scan import Trails, trail_scan
 
 __all__ = [
@@ -25,5 +26,6 @@ __all__ = [
     "median_filter",
     "mesh_statistics",
     "shadow_search",
+    "streak_search",
     "trail_scan",
 ]
