@@ -196,7 +196,7 @@ def search(
         "significance_limit": finder.limit,
         "not_listed": dict(sorted(finder.not_listed.items())),
     }
-    around = Surroundings(finder.labels, finder.mask, frame.meta)
+    around = Surroundings(finder.labels, normalised.mask, frame.meta)
     catalog = Catalog.from_features(classify(features, around), meta=meta)
     return SearchResult(catalog, finder.labels, normalised, large)
 

@@ -53,7 +53,12 @@ MESH = 32
 CORRELATED = 0.1
 """Distance along a segment over which scores are alike, as a fraction of its length; across it is a pixel."""
 
-LEAST_LENGTH = 12.0
+LEAST_LENGTH = 28.0
+"""What is shorter is the compact search's, which does not bridge two flecks."""
+
+LIMIT_MARGIN = 1.25
+"""Scores are not quite Gaussian: clouds of real flats, and what is left of large shadows, reach so much farther."""
+
 LEAST_DEPTH = 2e-4
 LEAST_FIT = 4.0
 """Depth over its error."""
@@ -336,7 +341,7 @@ class StreakSearch:
         for _ in range(6):
             places = area * limit**2 / (4 * np.pi * alike)
             limit = -NormalDist().inv_cdf(min(0.01, allowed / places))
-        return float(limit * (1 + 0.28 * limit**2 * alike / area))
+        return float(LIMIT_MARGIN * limit * (1 + 0.28 * limit**2 * alike / area))
 
     def _significance(self, streak: Streak) -> tuple[float, float]:
         """Score about its middle, all others explained, of the segment that exceeds its limit most; that limit."""
