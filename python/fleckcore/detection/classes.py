@@ -236,7 +236,7 @@ def _to_border(
         return to_edge
     dark = grow(~grow(~dark, 2), 2) & dark  # not single pixels and columns
     place = y - top, x - left
-    to_dark = np.full(y.size, 2.0 * _BORDER)
+    to_dark = np.full(y.size, np.inf)
     for steps in range(0, 2 * _BORDER, 2):
         for more in (1, 2):
             grown = grow(dark, more)

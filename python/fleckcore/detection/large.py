@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -338,14 +339,15 @@ class LargeSearch:
         return float(np.median(radii)), float(np.median(holes)), FAMILY_WIDTH
 
     def _starts(self) -> tuple[list[_Start], list[_Start]]:
-        """Those above the limit, and the first of the others; by falling gain."""
+        """Those above the limit, and while none was clear the first of the others; by falling gain."""
         clear: list[_Start] = []
         faint: list[_Start] = []
         for scores in self._scores():
             self._noise[scores.radius] = scores.noise
             limit = self._limit(scores.radius, self._common(scores.radius))
             z = scores.significance()
-            for y, x in peaks(z, FAINT, max(1, int(0.2 * scores.radius / scores.binning))):
+            least = FAINT if self._hidden else limit
+            for y, x in peaks(z, least, max(1, int(0.2 * scores.radius / scores.binning))):
                 start = _Start(
                     x=centre_of(x - scores.margin, scores.binning),
                     y=centre_of(y - scores.margin, scores.binning),
@@ -353,11 +355,13 @@ class LargeSearch:
                     score=float(scores.score[y, x]) - scores.noise.middle,
                     significance=float(z[y, x]),
                 )
-                if not any(_near(start, refused) for refused in self._refused):
-                    (clear if start.significance > limit else faint).append(start)
+                (clear if start.significance > limit else faint).append(start)
         clear.sort(key=_order)
         faint.sort(key=_order)
-        return clear, faint[:FEW]
+        return list(filter(self._untried, clear)), list(islice(filter(self._untried, faint), FEW))
+
+    def _untried(self, start: _Start) -> bool:
+        return not any(_near(start, refused) for refused in self._refused)
 
     def _significance(self, large: Large) -> float:
         """Score at its own centre and radius, with all others explained."""
