@@ -46,8 +46,9 @@ STRETCH = 0.05
 FAINT = 2.5
 FEW = 20
 EVIDENT = 2.0
-"""Where shadows cover much of a frame, the noise of its scores is that of the shadows. So while none is clear,
-the first 20 above 2.5 standard deviations are tried, and taken if the fit leaves less than half of what was there."""
+"""Where shadows cover much of a frame, the noise of its scores is that of the shadows. So if none is clear at first,
+those of most gain above 2.5 standard deviations are tried, and taken if the fit leaves less than 0.6 of what was
+there."""
 
 LEAST_DEPTH = 2e-4
 MAX_DEPTH = 0.6
@@ -163,7 +164,7 @@ class LargeSearch:
         self.found: list[Large] = []
         self._refused: list[_Start] = []
         self._given_back: list[_Start] = []
-        self._hidden = True
+        self._first = True
         self._noise: dict[float, Noise] = {}
 
     def run(self) -> None:
@@ -197,9 +198,8 @@ class LargeSearch:
         for number in range(MAX_ROUNDS):
             first = len(self.found)
             clear, faint = self._starts()
-            self._hidden = self._hidden and not clear
-            accepted = self._accept_apart(clear)
-            if not accepted and not (self._hidden and self._accept_apart(faint, EVIDENT)):
+            self._first = False
+            if not (self._accept_apart(clear) or self._accept_apart(faint, EVIDENT)):
                 return number > 0
             self._refit(self._touching([large.shadow for large in self.found[first:]]))
         return True
@@ -339,14 +339,14 @@ class LargeSearch:
         return float(np.median(radii)), float(np.median(holes)), FAMILY_WIDTH
 
     def _starts(self) -> tuple[list[_Start], list[_Start]]:
-        """Those above the limit, and while none was clear the first of the others; by falling gain."""
+        """Those above the limit, and at first some of the others; by falling gain."""
         clear: list[_Start] = []
         faint: list[_Start] = []
         for scores in self._scores():
             self._noise[scores.radius] = scores.noise
             limit = self._limit(scores.radius, self._common(scores.radius))
             z = scores.significance()
-            least = FAINT if self._hidden else limit
+            least = FAINT if self._first else limit
             for y, x in peaks(z, least, max(1, int(0.2 * scores.radius / scores.binning))):
                 start = _Start(
                     x=centre_of(x - scores.margin, scores.binning),
