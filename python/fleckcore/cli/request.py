@@ -68,7 +68,7 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         type=click.Choice(["all", "compact"]),
         default=DEFAULTS.shapes,
         show_default=True,
-        help="compact: up to some 15 pixels radius; all: large discs and rings too.",
+        help="compact: up to some 15 pixels radius; all: large discs, rings and streaks too.",
     ),
     click.option(
         "--false-alarms",

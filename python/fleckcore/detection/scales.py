@@ -109,7 +109,8 @@ def make_scales(
     threads : int, optional
         Threads for the kernels.
     doubt : ndarray of float32, shape (rows, cols), optional
-        What a subtracted model may leave, as one more standard deviation on every scale.
+        What a subtracted model may leave, as one more standard deviation; it is alike from pixel to pixel, so its
+        mean over a scale is no less.
 
     Returns
     -------
@@ -149,7 +150,8 @@ def _make_scale(
         promised = error / np.float32(max(1.0, 2 * np.sqrt(np.pi) * sigma))
         np.fmax(noise, promised, out=noise)
     if doubt is not None:
-        np.hypot(noise, doubt, out=noise)
+        left = gaussian_filter(doubt, sigma, threads=threads) if sigma else doubt
+        np.hypot(noise, left, out=noise)
     unknown = ~np.isfinite(smooth)
     unknown |= mask
     np.copyto(smooth, 0.0, where=unknown)
