@@ -9,6 +9,7 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
+from fleckcore.detection.measure import grow
 from fleckcore.detection.scores import (
     BINNING,
     Image,
@@ -49,6 +50,10 @@ EVIDENT = 2.0
 """Where shadows cover much of a frame, the noise of its scores is that of the shadows. So if none is clear at first,
 those of most gain above 2.5 standard deviations are tried, and taken if the fit leaves less than 0.6 of what was
 there."""
+
+COMPACT_SIGMA = 6.0
+COMPACT_PART = 0.3
+"""Of what is explained, as much may be left where a model is not right."""
 
 LEAST_DEPTH = 2e-4
 MAX_DEPTH = 0.6
@@ -178,8 +183,14 @@ class LargeSearch:
                 break
 
     def refine(self, lost: Image, valid: Image) -> None:
-        """Fit all again; ``lost`` is of the frame with all of them divided out."""
-        self.residual, self.valid = lost.copy(), valid
+        """Fit all again; ``lost`` is of the frame with all of them divided out.
+
+        What is now too dark is compact. It is left out, as flecks in a group may pass for a ring.
+        """
+        known = lost[valid > 0.5]
+        low, middle = np.quantile(known, [0.1587, 0.5]) if known.size else (0.0, 0.0)
+        compact = lost - middle > COMPACT_SIGMA * (middle - low) + COMPACT_PART * self.explained
+        self.residual, self.valid = lost.copy(), np.where(grow(compact, 2), np.float32(0), valid)
         self._refit(self.found)
 
     def settle(self) -> None:
