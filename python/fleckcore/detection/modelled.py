@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fleckcore.detection.feature import Feature
 from fleckcore.detection.footprint import Window
-from fleckcore.detection.large import Large, LargeSearch
+from fleckcore.detection.large import MAX_DEPTH, Large, LargeSearch
 from fleckcore.detection.normalise import Normalised
 from fleckcore.detection.options import Options
 from fleckcore.detection.profile import ANY_DIRECTION, Profile
@@ -100,7 +100,7 @@ def find_large(frame: Frame, options: Options, threads: int | None) -> Modelled:
     if not asked or min(frame.shape) < 4 * options.least_radius:
         return Modelled([], np.zeros(frame.shape, np.float32))
     search = LargeSearch(
-        *wide_loss(frame, options, threads),
+        *wide_loss(frame, options, threads, deepest=MAX_DEPTH),
         least=options.least_radius,
         largest=options.largest_radius,
         false_alarms=options.false_alarms / 2,
@@ -111,7 +111,7 @@ def find_large(frame: Frame, options: Options, threads: int | None) -> Modelled:
     search.run()
     for _ in range(REFINEMENTS if search.found else 0):
         flat = Modelled(search.found, _total(search.found, frame, options)).divided_out(frame)
-        search.refine(*wide_loss(flat, options, threads))
+        search.refine(*wide_loss(flat, options, threads, deepest=MAX_DEPTH))
     search.settle()
     found = sorted(search.found, key=lambda f: (-f.significance, f.shadow.y, f.shadow.x))
     return Modelled(found, _total(found, frame, options))

@@ -16,7 +16,7 @@ from fleckcore.detection.profile import ANY_DIRECTION, Profile
 from fleckcore.detection.scores import Image, halved
 from fleckcore.detection.shadow import Shadow
 from fleckcore.detection.streak import FREE, Streak
-from fleckcore.detection.streaks import Line, StreakSearch, linked
+from fleckcore.detection.streaks import MAX_DEPTH, Line, StreakSearch, linked
 from fleckcore.detection.wide import wide_loss
 from fleckcore.frame import Frame
 
@@ -92,7 +92,7 @@ def find_streaks(frame: Frame, large: Modelled, options: Options, threads: int |
     """Search the streaks of a frame, when they are asked for, with its large shadows divided out."""
     found: list[Line] = []
     if options.shapes == "all" and options.normalise == "ratio" and min(frame.shape) >= 4:
-        lost, valid = wide_loss(large.divided_out(frame), options, threads)
+        lost, valid = wide_loss(large.divided_out(frame), options, threads, deepest=MAX_DEPTH)
         doubt = large.doubt(options.model_error)
         binned = None if doubt is None else halved(doubt, np.ones_like(doubt))[0]
         found = StreakSearch(

@@ -60,6 +60,8 @@ LIMIT_MARGIN = 1.25
 """Scores are not quite Gaussian: clouds of real flats, and what is left of large shadows, reach so much farther."""
 
 LEAST_DEPTH = 2e-4
+MAX_DEPTH = 0.3
+"""What is deeper is the compact search's."""
 LEAST_FIT = 4.0
 """Depth over its error."""
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from fleckcore.detection.large import MAX_DEPTH
 from fleckcore.detection.measure import grow
 from fleckcore.detection.normalise import fitting, sections
 from fleckcore.detection.options import Options
@@ -29,13 +28,15 @@ STRIPE = 255
 BRIGHT_SIGMA = 6.0
 
 
-def wide_loss(frame: Frame, options: Options, threads: int | None) -> tuple[Image, Image]:
+def wide_loss(
+    frame: Frame, options: Options, threads: int | None, *, deepest: float
+) -> tuple[Image, Image]:
     """Give what every pixel of the binned frame loses, and how much of it is valid.
 
     The level is the median of 248 x 248 pixels, smoothed, and then running medians of 510 pixels along rows and
     columns, in each amplifier's part by itself. Shadows of up to some 150 pixels radius survive; gradients,
     vignetting, column patterns and steps do not. Pixels with less than ``options.unlit_below`` of the typical light,
-    those much brighter than their surroundings, and what is darker than any large shadow, count as not valid.
+    those much brighter than their surroundings, and what is deeper than ``deepest``, count as not valid.
 
     Returns
     -------
@@ -54,7 +55,7 @@ def wide_loss(frame: Frame, options: Options, threads: int | None) -> tuple[Imag
     if known.size:
         low, middle = np.quantile(known, [0.1587, 0.5])
         glaring = lost < middle - BRIGHT_SIGMA * (middle - low)
-        valid[glaring | grow(lost > MAX_DEPTH, 2)] = 0
+        valid[glaring | grow(lost > deepest, 2)] = 0
     lost[valid < 0.5] = 0
     return lost, valid
 
