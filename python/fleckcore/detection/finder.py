@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict
 
 import numpy as np
@@ -79,7 +80,9 @@ class Finder:
         options: Options,
         threads: int | None,
         doubt: NDArray[np.float32] | None = None,
+        beside_streak: Callable[[Footprint], bool] | None = None,
     ) -> None:
+        self.beside_streak = beside_streak
         self.frame = frame
         self.normalised = normalised
         self.options = options
@@ -258,7 +261,7 @@ class Finder:
         if sigma <= 1 and deepest < options.min_depth:
             return "shallow"
         if footprint.elongation >= STREAK_ELONGATION:
-            return ""
+            return "beside a streak" if self.beside_streak and self.beside_streak(footprint) else ""
         if footprint.extent > options.max_size:
             return "large"
         if footprint.extent > options.edge_zone and footprint.at_edge(self.loss.shape):

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fleckcore.detection.feature import Feature
-from fleckcore.detection.footprint import Window
+from fleckcore.detection.footprint import Footprint, Window
 from fleckcore.detection.modelled import Modelled
 from fleckcore.detection.normalise import Normalised
 from fleckcore.detection.options import Options
@@ -22,6 +22,9 @@ from fleckcore.frame import Frame
 
 __all__ = ["Streaks", "find_streaks"]
 
+
+BESIDE = 2.0
+"""Widths from the middle of a streak within which what runs along it is part of it."""
 
 UNEVEN = 0.1
 """Part of a streak that may be left: scratches are neither of one depth nor quite straight."""
@@ -57,6 +60,17 @@ class Streaks:
         slope = np.hypot(*np.gradient(self.loss))
         doubt: Image = np.float32(UNEVEN) * np.abs(self.loss) + slope
         return doubt if of_others is None else doubt + of_others
+
+    def beside(self, footprint: Footprint) -> bool:
+        """Whether a narrow footprint runs along one of them: what its model left, as hairs are not quite arcs."""
+        for line in self.found:
+            along, across = line.streak.coordinates(
+                footprint.ys.astype(float), footprint.xs.astype(float)
+            )
+            near = np.abs(across) < BESIDE * line.streak.width
+            if np.mean(near & (np.abs(along) < line.streak.length / 2)) > 0.8:
+                return True
+        return False
 
     def restored(self, normalised: Normalised) -> None:
         """Put them back into what was normalised without them."""

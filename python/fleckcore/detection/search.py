@@ -178,7 +178,7 @@ def search(
         threads=threads,
     )
     doubt = streaks.doubt(large.doubt(options.model_error))
-    finder = Finder(flat, normalised, options, threads, doubt)
+    finder = Finder(flat, normalised, options, threads, doubt, streaks.beside)
     compact, noise = len(finder.features), finder.pixel_noise
     features = finder.features + large.features(flat, normalised, noise, options, finder.labels)
     first_streak = len(features) + 1
