@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fleckcore.detection.footprint import STREAK_ELONGATION, Window
+from fleckcore.detection.footprint import Window
 from fleckcore.detection.scores import BINNING, Image, halved
 from fleckcore.detection.streak import MOST_WIDTH, Streak, fit_streak
 from fleckcore.kernels import mesh_statistics, streak_search
@@ -53,6 +53,7 @@ MESH = 32
 CORRELATED = 0.1
 """Distance along a segment over which scores are alike, as a fraction of its length; across it is a pixel."""
 
+LEAST_ELONGATION = 6.0
 LEAST_LENGTH = 28.0
 """What is shorter is the compact search's, which does not bridge two flecks."""
 
@@ -405,7 +406,7 @@ class StreakSearch:
     def _plausible(self, streak: Streak, covariance: Array) -> bool:
         error = float(np.sqrt(max(covariance[6, 6], 0)))
         return (
-            streak.length >= max(LEAST_LENGTH, STREAK_ELONGATION * streak.width)
+            streak.length >= max(LEAST_LENGTH, LEAST_ELONGATION * streak.width)
             and streak.width < 0.99 * MOST_WIDTH
             and streak.depth > max(LEAST_DEPTH, LEAST_FIT * error)
             and self._far_from_edge(streak) > 0.5
