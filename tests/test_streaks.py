@@ -174,6 +174,12 @@ def test_a_bright_one_is_found_when_bright_is_asked_for():
     assert not any(fleckcore.find(image)["kind"] == "streak")
 
 
+def test_a_streak_is_judged_on_a_frame_too_small_for_the_widest():
+    small = flat([bar(100, 60, 90, 25, 0.1)])[:120, :200]
+    (row,) = fleckcore.find(small)
+    assert row["kind"] == "streak"
+
+
 def test_compact_search_leaves_them_out():
     assert streaks_of(flat([bar(200, 200, 150, 20)]), shapes="compact") == []
 

@@ -301,6 +301,8 @@ class StreakSearch:
                 if min(lost.shape) < MESH:
                     return
                 self._pixel_noises[binning] = self._pixel_noise(lost, valid)
+            if binning not in self._pixel_noises:  # the frame is too small to know it
+                return
             rows, cols = (slice(c.start and c.start * BINNING // binning, None) for c in cut)
             noise = self._pixel_noises[binning][rows, cols][: lost.shape[0], : lost.shape[1]]
             most = np.float32(MOST_SIGMA)
