@@ -178,8 +178,7 @@ class LargeSearch:
             return
         for _ in range(PASSES):
             found_more = self._explain()
-            self._judge()
-            if not found_more:
+            if not self._judge() or not found_more:
                 break
 
     def refine(self, lost: Image, valid: Image) -> None:
@@ -238,10 +237,10 @@ class LargeSearch:
         self.found.append(large)
         return True
 
-    def _judge(self) -> None:
-        """Give back what is not significant once all others are explained, the least first."""
+    def _judge(self) -> bool:
+        """Give back what is not significant once all others are explained, the least first; whether there was any."""
         changed = self.found
-        for _ in range(MAX_ROUNDS):
+        for number in range(MAX_ROUNDS):
             for large in changed:
                 large.significance = self._significance(large)
             weak = [
@@ -250,12 +249,13 @@ class LargeSearch:
                 if f.significance < self._limit(f.shadow.radius, self._common(f.shadow.radius))
             ]
             if not weak:
-                return
+                return number > 0
             dropped = _alone(weak)
             for large in dropped:
                 self._drop(large)
             changed = self._touching([large.shadow for large in dropped])
             self._refit(changed)
+        return True
 
     def _drop(self, large: Large) -> None:
         """Give a shadow back; this round of explaining does not try it again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
@@ -43,7 +44,7 @@ TAIL_QUANTILE = 0.999
 LEAST_NOISE = 1e-6
 
 MANY = 200_000
-"""Of more scores than these every fourth tells the noise."""
+"""No more scores than these, evenly spread, tell the noise."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +84,7 @@ class Noise:
         It is what stands beside the doubt: 16 % of the scores lie more than one standard deviation of both below
         the middle, and no more than a Gaussian's 0.1 % lie more than three below it.
         """
-        step = 2 if score.size > MANY else 1
+        step = max(1, math.ceil(math.sqrt(score.size / MANY)))
         score, doubt = score[::step, ::step], doubt[::step, ::step]
         seen = np.isfinite(score)
         if np.count_nonzero(seen) < 50:
