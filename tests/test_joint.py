@@ -73,6 +73,22 @@ def test_one_frame_is_searched_as_by_itself():
     assert joint["depths"][large, 0] == pytest.approx(0.02, abs=4 * joint["depths_err"][large, 0])
 
 
+def test_each_row_has_the_depths_of_what_it_lists():
+    """Flecks, large shadows and streaks are measured differently; what each is must follow its row."""
+    streak = Obstruction(x=150, y=290, width=160, height=5, loss=0.06, kind="streak", angle=20)
+    items = (fleck(90, 60, 4, 0.3), ring(250, 150, 30, 0.02), streak)
+    found = fleckcore.find_all([flat(k, *items) for k in range(2)])
+    assert sorted(found["kind"].tolist()) == ["fleck", "ring", "streak"]
+    for item in items:
+        (row,) = near(found, item.x, item.y)
+        assert found["label"][row] == row + 1
+        assert found["frames_seen"][row] == 2
+        mean = 1 - values(found["transmission_mean"])[row]
+        if item.kind == "disc":  # the mean of its footprint, which is larger than it
+            mean = item.loss * np.pi * 4**2 / found["area_detected"][row].value
+        assert found["depths"][row] == pytest.approx(mean, rel=0.15)
+
+
 def test_a_ring_too_faint_for_each_filter_is_found_in_all_four():
     """At half of the depth that a search of one frame finds nearly always."""
     x, y, loss = 200.3, 180.6, 0.0016

@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fleckcore.detection.explained import Explained, Measured
 from fleckcore.detection.feature import Feature
 from fleckcore.detection.footprint import Footprint, Window
 from fleckcore.detection.modelled import Modelled
-from fleckcore.detection.normalise import Normalised
 from fleckcore.detection.options import Options
 from fleckcore.detection.profile import ANY_DIRECTION, Profile
 from fleckcore.detection.scores import Image, halved
@@ -31,35 +31,14 @@ UNEVEN = 0.1
 
 
 @dataclass(frozen=True, eq=False)
-class Streaks:
-    """Streaks of a frame.
-
-    Attributes
-    ----------
-    found : list of Line
-        By falling significance.
-    loss : ndarray of float32, shape (rows, cols)
-        What all of them together take, from their models; negative where bright features were searched.
-    """
+class Streaks(Explained):
+    """Streaks of a frame."""
 
     found: list[Line]
-    loss: Image
 
-    def divided_out(self, frame: Frame) -> Frame:
-        """The frame as it would be without them."""
-        if not self.found:
-            return frame
-        with np.errstate(over="ignore", invalid="ignore"):
-            data = frame.data / (1 - self.loss)
-        return frame.replace(data=data.astype(np.result_type(frame.data.dtype, np.float32)))
-
-    def doubt(self, of_others: Image | None) -> Image | None:
-        """What dividing them out may leave, a part of each and edges a pixel from their place; with others'."""
-        if not self.found:
-            return of_others
-        slope = np.hypot(*np.gradient(self.loss))
-        doubt: Image = np.float32(UNEVEN) * np.abs(self.loss) + slope
-        return doubt if of_others is None else doubt + of_others
+    def doubt(self) -> Image | None:
+        """What dividing them out may leave: a part of each, and edges a pixel from their place."""
+        return self._left(UNEVEN, 1.0)
 
     def beside(self, footprint: Footprint) -> bool:
         """Whether a narrow footprint runs along one of them: what its model left, as hairs are not quite arcs."""
@@ -72,34 +51,64 @@ class Streaks:
                 return True
         return False
 
-    def restored(self, normalised: Normalised) -> None:
-        """Put them back into what was normalised without them."""
-        if self.found:
-            normalised.transmission[...] *= 1 - self.loss
-
     def meet(self, large: Modelled) -> bool:
         """Whether one of them crosses a large shadow."""
         return any(_meets(line.streak, f.shadow) for line in self.found for f in large.found)
 
-    def draw(self, labels: NDArray[np.int32], compact: int, first: int) -> None:
-        """Number their pixels from ``first``, where none of the first labels, ``compact`` in number, stands."""
-        free = (labels == 0) | (labels > compact)
+    def draw(self, labels: NDArray[np.int32], first: int) -> None:
+        """Number their pixels from ``first`` where no other feature stands."""
+        free = labels == 0
         for label, line in enumerate(self.found, first):
             cut = _window(line.streak, labels.shape)
             labels[cut][free[cut] & _footprint(line.streak, cut)] = label
 
-    def features(
-        self,
-        frame: Frame,
-        flat: Normalised,
-        noise: Image,
-        options: Options,
-        large: Modelled,
-        first: int,
-    ) -> list[Feature]:
-        """List them, numbered from ``first``; ``flat`` is the frame normalised with all models divided out."""
-        measured = _Measured(self, frame, flat, noise, options, large)
-        return [measured.feature(line, label) for label, line in enumerate(self.found, first)]
+    def features(self, measured: Measured, large: Modelled, first: int) -> list[Feature]:
+        """List them, numbered from ``first``."""
+        return [
+            self._feature(line, measured, large, label)
+            for label, line in enumerate(self.found, first)
+        ]
+
+    def _feature(self, line: Line, measured: Measured, large: Modelled, label: int) -> Feature:
+        cut = _window(line.streak, measured.shape)
+        footprint = _footprint(line.streak, cut)
+        seen, error = _seen(line.streak, measured.shape), _errors(line)
+        radius = 0.5 * float(np.sqrt(seen.length * seen.width))
+        return Feature(
+            label=label,
+            **measured.columns(
+                cut,
+                _loss(line.streak, cut),
+                footprint,
+                x=seen.x,
+                y=seen.y,
+                depth=seen.depth,
+                depth_err=error["depth"],
+            ),
+            radius=radius,
+            radius_inner=0.0,
+            semimajor_axis=seen.length / np.sqrt(12),
+            semiminor_axis=seen.width / np.sqrt(12),
+            orientation=seen.angle,
+            snr=line.significance,
+            edge=seen.length < line.streak.length,
+            blend=self._overlaps(line.streak, large),
+            **asdict(_profile(seen, radius, error, measured.residual(cut, footprint))),
+        )
+
+    def _overlaps(self, streak: Streak, large: Modelled) -> bool:
+        """Whether it meets a large shadow or another streak."""
+        if any(_meets(streak, found.shadow) for found in large.found):
+            return True
+        x, y = streak.at(np.linspace(-0.5, 0.5, 201) * streak.length)
+        for other in (line.streak for line in self.found):
+            along, across = other.coordinates(y, x)
+            beside = (np.abs(across) < (streak.width + other.width) / 2) & (
+                np.abs(along) < other.length / 2
+            )
+            if other is not streak and beside.any():
+                return True
+        return False
 
 
 def find_streaks(frame: Frame, large: Modelled, options: Options, threads: int | None) -> Streaks:
@@ -156,105 +165,13 @@ def _footprint(streak: Streak, cut: Window) -> NDArray[np.bool_]:
     return footprint
 
 
-class _Measured:
-    """Streaks on the frame."""
-
-    def __init__(
-        self,
-        streaks: Streaks,
-        frame: Frame,
-        flat: Normalised,
-        noise: Image,
-        options: Options,
-        large: Modelled,
-    ) -> None:
-        self.streaks = [line.streak for line in streaks.found]
-        self.large = [found.shadow for found in large.found]
-        self.about, self.shape = frame.meta, frame.shape
-        self.flat, self.noise = flat, noise
-        self.sign = -1.0 if options.bright else 1.0
-
-    def feature(self, line: Line, label: int) -> Feature:
-        cut = _window(line.streak, self.shape)
-        own = self.sign * _loss(line.streak, cut).astype(float)
-        transmission = self.flat.transmission[cut] * (1 - own)
-        footprint = _footprint(line.streak, cut)
-        used = footprint & np.isfinite(transmission)
-        loss, per_pixel = 1 - transmission[used], self.noise[cut][used]
-        seen, error = self._seen(line.streak), _errors(line)
-        radius = 0.5 * float(np.sqrt(seen.length * seen.width))
-        n = max(1, loss.size)
-        mean = float(loss.mean()) if loss.size else self.sign * seen.depth
-        mean_err = float(
-            np.hypot(np.sqrt(np.sum(np.square(per_pixel, dtype=float))) / n, error["depth"])
-        )
-        lost = float(np.sum(loss * self.flat.level[cut][used], dtype=float))
-        deep = [int(np.count_nonzero(np.abs(own) > least)) for least in (0.05, 0.5)]
-        pixel_um = self.about.pixel_size_um
-        ys, xs = (np.nonzero(footprint.any(axis))[0] for axis in (1, 0))
-        rows, cols = cut
-        return Feature(
-            label=label,
-            chip=-1 if self.about.chip is None else self.about.chip,
-            x_centroid=seen.x,
-            y_centroid=seen.y,
-            x_peak=int(np.clip(round(seen.x), 0, self.shape[1] - 1)),
-            y_peak=int(np.clip(round(seen.y), 0, self.shape[0] - 1)),
-            radius=radius,
-            radius_inner=0.0,
-            area=deep[0],
-            area_50=deep[1],
-            area_detected=int(np.count_nonzero(footprint)),
-            area_mm2=np.nan if pixel_um is None else deep[0] * (pixel_um * 1e-3) ** 2,
-            bbox_xmin=cols.start + int(xs[0]),
-            bbox_xmax=cols.start + int(xs[-1]),
-            bbox_ymin=rows.start + int(ys[0]),
-            bbox_ymax=rows.start + int(ys[-1]),
-            semimajor_axis=seen.length / np.sqrt(12),
-            semiminor_axis=seen.width / np.sqrt(12),
-            orientation=seen.angle,
-            transmission_mean=1 - mean,
-            transmission_mean_err=mean_err,
-            transmission_min=1 - self.sign * seen.depth,
-            transmission_min_err=error["depth"],
-            lost_flux=lost,
-            lost_flux_err=abs(lost) * mean_err / max(abs(mean), 1e-9),
-            snr=line.significance,
-            edge=seen.length < line.streak.length,
-            blend=self._overlaps(line.streak),
-            **asdict(_profile(seen, radius, error, self._residual(own, transmission, cut, used))),
-        )
-
-    def _residual(
-        self,
-        own: NDArray[np.float64],
-        transmission: NDArray[np.floating],
-        cut: Window,
-        used: NDArray[np.bool_],
-    ) -> float:
-        left = (transmission - (1 - own))[used] / self.noise[cut][used]
-        return float(np.sqrt(np.mean(np.square(left, dtype=float)))) if left.size else np.nan
-
-    def _seen(self, streak: Streak) -> Streak:
-        """The part of it that lies on the frame."""
-        along = np.linspace(-0.5, 0.5, int(2 * streak.length) + 2) * streak.length
-        x, y = streak.at(along)
-        rows, cols = self.shape
-        on = (x > -0.5) & (x < cols - 0.5) & (y > -0.5) & (y < rows - 0.5)
-        return streak if on.all() or not on.any() else streak.part(along[on][0], along[on][-1])
-
-    def _overlaps(self, streak: Streak) -> bool:
-        x, y = streak.at(np.linspace(-0.5, 0.5, 201) * streak.length)
-        if any(_meets(streak, shadow) for shadow in self.large):
-            return True
-        for other in self.streaks:
-            along, across = other.coordinates(y, x)
-            beside = (np.abs(across) < (streak.width + other.width) / 2) & (
-                np.abs(along) < other.length / 2
-            )
-            if other is not streak and beside.any():
-                return True
-        return False
+def _seen(streak: Streak, shape: tuple[int, ...]) -> Streak:
+    """The part of it that lies on the frame."""
+    along = np.linspace(-0.5, 0.5, int(2 * streak.length) + 2) * streak.length
+    x, y = streak.at(along)
+    rows, cols = shape
+    on = (x > -0.5) & (x < cols - 0.5) & (y > -0.5) & (y < rows - 0.5)
+    return streak if on.all() or not on.any() else streak.part(along[on][0], along[on][-1])
 
 
 def _errors(line: Line) -> dict[str, float]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fleckcore._version import __version__
 from fleckcore.detection.classes import Surroundings, classify
+from fleckcore.detection.explained import Measured
 from fleckcore.detection.finder import Finder
 from fleckcore.detection.modelled import Modelled, find_large
 from fleckcore.detection.modelled_streaks import Streaks, find_streaks
@@ -177,15 +178,18 @@ def search(
         reference=reference,
         threads=threads,
     )
-    doubt = streaks.doubt(large.doubt(options.model_error))
+    doubts = [d for d in (large.doubt(options.model_error), streaks.doubt()) if d is not None]
+    doubt = np.sum(doubts, axis=0) if doubts else None
     finder = Finder(flat, normalised, options, threads, doubt, streaks.beside)
-    compact, noise = len(finder.features), finder.pixel_noise
-    features = finder.features + large.features(flat, normalised, noise, options, finder.labels)
-    first_streak = len(features) + 1
-    features += streaks.features(flat, normalised, noise, options, large, first_streak)
     status = finder.status
-    large.draw(finder.labels)
-    streaks.draw(finder.labels, compact, first_streak)
+    measured = Measured(flat, normalised, finder.pixel_noise, options, finder.labels)
+    features = list(finder.features)
+    first_streak = len(features) + 1
+    features += streaks.features(measured, large, first_streak)
+    first_large = len(features) + 1
+    features += large.features(measured, first_large)
+    streaks.draw(finder.labels, first_streak)
+    large.draw(finder.labels, first_large)
     large.restored(normalised)
     streaks.restored(normalised)
     meta |= {
