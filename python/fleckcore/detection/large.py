@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fleckcore.detection.measure import grow
+from fleckcore.detection.scales import significance_limit
 from fleckcore.detection.scores import (
     BINNING,
     Image,
@@ -17,9 +18,9 @@ from fleckcore.detection.scores import (
     Noise,
     Scores,
     centre_of,
+    limit_of_few,
     peaks,
     round_scores,
-    significance_limit,
 )
 from fleckcore.detection.shadow import Shadow, fit_shadow
 
@@ -37,6 +38,9 @@ FALSE_FRACTION = 0.02
 
 CORRELATED = 1 / 3
 """Distance over which scores are alike, as a fraction of the radius."""
+
+LIMIT_MARGIN = 1.06
+"""Scores are not quite Gaussian: bright rings, of which real flats have none, reach so much farther."""
 
 CLEAR = 10.0
 """Significance from which the axes of a round shadow are fitted."""
@@ -324,7 +328,8 @@ class LargeSearch:
         """Significance that few enough rings and discs of one radius pass by chance."""
         allowed = self.false_alarms / len(self.radii) + FALSE_FRACTION * common
         area = BINNING**2 * self.valid.size
-        return significance_limit(area, allowed, CORRELATED * radius)
+        limit = significance_limit(area, [CORRELATED * radius], allowed)
+        return LIMIT_MARGIN * limit_of_few(limit, area / radius**2)
 
     def _common(self, radius: float) -> float:
         """How many have this size, no fewer than three; else none."""

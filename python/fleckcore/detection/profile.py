@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fleckcore.detection.footprint import Window
 from fleckcore.detection.measure import Measures
+from fleckcore.detection.shadow import edge
 
 __all__ = [
     "ANY_DIRECTION",
@@ -455,9 +456,9 @@ class _Member:
         r = np.sqrt(self._distance2(p)[0])
         softness = math.sqrt(math.exp(2 * p[SOFTNESS]) + self.blur)
         radius = math.exp(p[RADIUS])
-        shape = _edge((radius - r) / softness)
+        shape = edge((radius - r) / softness)
         if self.holed:
-            shape -= (1 - p[FILL]) * _edge((p[HOLE] * radius - r) / softness)
+            shape -= (1 - p[FILL]) * edge((p[HOLE] * radius - r) / softness)
         loss = np.zeros(self.size)
         loss[self.near] = p[DEPTH] * (self.weight @ shape)
         return loss
@@ -479,14 +480,14 @@ class _Member:
         sharp = math.exp(p[SOFTNESS])
         softness = math.sqrt(sharp**2 + self.blur)
         radius, depth = math.exp(p[RADIUS]), p[DEPTH]
-        shape = _edge((radius - r) / softness)
+        shape = edge((radius - r) / softness)
         slope = shape * (1 - shape) / softness
         by_radius, by_softness = slope.copy(), (r - radius) * slope
         by = np.zeros((9, self.size))
         near = self.near
         if self.holed:
             inner, empty = p[HOLE] * radius, 1 - p[FILL]
-            core = _edge((inner - r) / softness)
+            core = edge((inner - r) / softness)
             core_slope = core * (1 - core) / softness
             shape = shape - empty * core
             slope -= empty * core_slope
@@ -578,11 +579,6 @@ def _nodes(n: int) -> tuple[tuple[Array, Array], Array]:
     at, weight = np.polynomial.legendre.leggauss(n)
     dy, dx = (grid.ravel() / 2 for grid in np.meshgrid(at, at, indexing="ij"))
     return (dy, dx), np.outer(weight, weight).ravel() / 4
-
-
-def _edge(t: Array) -> Array:
-    edge: Array = 0.5 + 0.5 * np.tanh(0.5 * t)
-    return edge
 
 
 def _cost(residual: Array, spread: float) -> float:

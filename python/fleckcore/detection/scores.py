@@ -20,9 +20,9 @@ __all__ = [
     "Scores",
     "centre_of",
     "halved",
+    "limit_of_few",
     "peaks",
     "round_scores",
-    "significance_limit",
 ]
 
 Image = NDArray[np.float32]
@@ -36,12 +36,12 @@ FINEST_RADIUS = 16
 SHARPENING = 0.4
 """Structure much larger than this fraction of the radius is taken out before a score."""
 
-LIMIT_MARGIN = 1.06
-"""Scores are not quite Gaussian: bright rings, of which real flats have none, reach so much farther."""
-
 NOISE_ROUNDS = 3
 TAIL_QUANTILE = 0.999
 LEAST_NOISE = 1e-6
+
+FEW_SCORES = 50
+"""Fewer scores than these tell no noise."""
 
 MANY = 200_000
 """No more scores than these, evenly spread, tell the noise."""
@@ -78,25 +78,26 @@ class Noise:
     sigma: float
 
     @classmethod
-    def of(cls, score: Image, doubt: Image) -> Noise:
+    def of(cls, score: Image, doubt: Image | None = None) -> Noise:
         """Measure the lower half of the scores, where no shadows are, and their lower tail.
 
         It is what stands beside the doubt: 16 % of the scores lie more than one standard deviation of both below
         the middle, and no more than a Gaussian's 0.1 % lie more than three below it.
         """
         step = max(1, math.ceil(math.sqrt(score.size / MANY)))
-        score, doubt = score[::step, ::step], doubt[::step, ::step]
+        score = score[::step, ::step]
         seen = np.isfinite(score)
-        if np.count_nonzero(seen) < 50:
+        if np.count_nonzero(seen) < FEW_SCORES:
             return cls(0.0, np.inf)
         middle = float(np.median(score[seen]))
-        below, doubt = middle - score[seen], doubt[seen]
+        below = middle - score[seen]
+        beside = np.float32(0) if doubt is None else doubt[::step, ::step][seen]
         one = NormalDist().cdf(1)
         sigma = max(float(np.quantile(below, one)), LEAST_NOISE)
-        for _ in range(NOISE_ROUNDS):
-            sigma *= float(np.quantile(below / np.hypot(sigma, doubt), one))
+        for _ in range(NOISE_ROUNDS if doubt is not None else 0):
+            sigma *= float(np.quantile(below / np.hypot(sigma, beside), one))
             sigma = max(sigma, LEAST_NOISE)
-        tail = float(np.quantile(below / np.hypot(sigma, doubt), TAIL_QUANTILE))
+        tail = float(np.quantile(below / np.hypot(sigma, beside), TAIL_QUANTILE))
         return cls(middle, sigma * max(1.0, tail / NormalDist().inv_cdf(TAIL_QUANTILE)))
 
 
@@ -149,17 +150,17 @@ def round_scores(
     return Scores(radius, level.binning, margin, score, doubt, noise)
 
 
-def significance_limit(area: float, allowed: float, size: float) -> float:
-    """Significance that ``allowed`` places of a frame of ``area`` pixels pass by chance.
+def limit_of_few(limit: float, independent: float) -> float:
+    """A limit in standard deviations that few scores tell: higher, as Student's distribution has it.
 
-    The expected number of maxima of a Gaussian field that is alike over ``size`` pixels; and higher where the frame
-    has room for few independent scores, from which their noise is known less well (as Student's distribution has it).
+    Parameters
+    ----------
+    limit : float
+        For noise that is known.
+    independent : float
+        How many independent scores the frame has room for.
     """
-    limit = 4.5
-    for _ in range(6):
-        places = area * limit**2 / (4 * np.pi * size**2)
-        limit = -NormalDist().inv_cdf(min(0.01, allowed / places))
-    return float(LIMIT_MARGIN * limit * (1 + 2.5 * (limit * size) ** 2 / area))
+    return limit * (1 + 0.28 * limit**2 / independent)
 
 
 def peaks(z: Image, limit: float, reach: int) -> list[tuple[int, int]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FREE", "Shadow", "fit_shadow"]
+__all__ = ["FREE", "Shadow", "edge", "fit_shadow"]
 
 Array = NDArray[np.float64]
 
@@ -91,9 +91,10 @@ def _values(shadow: Shadow) -> Array:
     return np.array([getattr(shadow, name) for name in FREE])
 
 
-def _edge(t: Array) -> Array:
-    edge: Array = 0.5 * (1 + np.tanh(0.5 * t))
-    return edge
+def edge(t: Array) -> Array:
+    """A logistic edge: 0 far below 0, 1 far above."""
+    height: Array = 0.5 + 0.5 * np.tanh(0.5 * t)
+    return height
 
 
 def _radial(p: Array, y: NDArray[np.floating], x: NDArray[np.floating]) -> Array:
@@ -107,7 +108,7 @@ def _radial(p: Array, y: NDArray[np.floating], x: NDArray[np.floating]) -> Array
 def _loss(p: Array, r: Array) -> Array:
     radius, hole, softness, fill, depth = p[2:7]
     loss: Array = depth * (
-        _edge((radius - r) / softness) - (1 - fill) * _edge((hole * radius - r) / softness)
+        edge((radius - r) / softness) - (1 - fill) * edge((hole * radius - r) / softness)
     )
     return loss
 
@@ -117,7 +118,7 @@ def _derivatives(p: Array, y: Array, x: Array) -> tuple[Array, Array]:
     radius, hole, softness, fill, depth, e1, e2 = p[2:9]
     dx, dy, s = x - p[0], y - p[1], np.sqrt(1 + e1**2 + e2**2)
     r = np.maximum(_radial(p, y, x), 1e-6)
-    out, into = _edge((radius - r) / softness), _edge((hole * radius - r) / softness)
+    out, into = edge((radius - r) / softness), edge((hole * radius - r) / softness)
     d_out, d_into = out * (1 - out) / softness, into * (1 - into) / softness
     shape = out - (1 - fill) * into
     by_r = depth * (-d_out + (1 - fill) * d_into) / r

@@ -178,7 +178,7 @@ _WIDTHS = np.array([_full_width(float(f)) for f in _FLATNESSES])
 
 def fit_streak(
     start: Streak, y: Array, x: Array, lost: Array, error: Array, *, binning: int = 1
-) -> tuple[Streak, Array, float] | None:
+) -> tuple[Streak, Array] | None:
     """Fit a streak and a plane to the pixels around it, robustly.
 
     Levenberg-Marquardt with weights that fall as 1/|residual| beyond two standard deviations.
@@ -198,9 +198,6 @@ def fit_streak(
     covariance : ndarray, shape (8, 8)
         Of the values in the order of `FREE`, for noise that is independent from pixel to pixel, whatever its
         distribution (Huber 1981, Robust Statistics, 7.6).
-    rms : float
-        Of the residuals, in units of 0.3 standard deviations of the pixels before the fit, as that of
-        `fleckcore.detection.shadow.fit_shadow`.
     """
     length = start.length
     reach = 0.5 * length + 12
@@ -252,11 +249,7 @@ def fit_streak(
     jacobian[:8] = _derivatives(Streak(*p[:8].tolist()), y, x, binning) / error
     if not jacobian[:7].any(axis=1).all():
         return None  # it has left the pixels
-    before = 0.3 * 1.4826 * float(np.median(np.abs(lost - np.median(lost)))) + 1e-9
-    left = residual * scale / before
-    rms = np.sqrt(2 * np.sum(np.sqrt(1 + left**2) - 1) / max(1, x.size - 11))
-    covariance = _covariance(jacobian, residual, stiff)
-    return Streak(*p[:8].tolist()).turned(), covariance, float(rms)
+    return Streak(*p[:8].tolist()).turned(), _covariance(jacobian, residual, stiff)
 
 
 def _derivatives(streak: Streak, y: Array, x: Array, binning: int) -> Array:

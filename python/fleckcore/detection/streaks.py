@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from statistics import NormalDist
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fleckcore.detection.footprint import Window
-from fleckcore.detection.scores import BINNING, Image, halved
+from fleckcore.detection.scales import significance_limit
+from fleckcore.detection.scores import BINNING, Image, Noise, centre_of, halved, limit_of_few
 from fleckcore.detection.streak import MOST_WIDTH, Streak, fit_streak
 from fleckcore.kernels import mesh_statistics, streak_search
 
@@ -85,10 +85,6 @@ MAX_ROUNDS = 6
 MOST_FITS = 100
 """Of one round."""
 
-TAIL_QUANTILE = 0.999
-MANY = 200_000
-"""Of more scores than these every fourth tells the noise."""
-
 
 @dataclass(eq=False)
 class Line:
@@ -100,15 +96,12 @@ class Line:
         Fitted model.
     covariance : ndarray, shape (8, 8)
         Of its values.
-    rms : float
-        Of the residuals, in units of 0.3 standard deviations of the pixels around before the fit.
     significance : float
         In standard deviations of the score of the best segment on it, all others explained.
     """
 
     streak: Streak
     covariance: Array = field(repr=False)
-    rms: float
     significance: float
 
 
@@ -145,14 +138,6 @@ class _Starts:
         close = np.hypot(self.x - x, self.y - y) < np.maximum(_LENGTHS[self.segment], length) / 6
         near: NDArray[np.bool_] = close & (_turn(self.angle, angle) < 10)
         return near
-
-
-@dataclass(frozen=True)
-class _Noise:
-    """Of the scores of one segment and direction: usual value and one standard deviation."""
-
-    middle: float
-    sigma: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,7 +199,7 @@ class StreakSearch:
         self.noise = self._pixel_noise(lost, valid)
         self.found: list[Line] = []
         self._refused: list[tuple[float, float, float, float]] = []
-        self._scores: dict[tuple[Segment, float], _Noise] = {}
+        self._scores: dict[tuple[Segment, float], Noise] = {}
         self._pixel_noises: dict[int, Image] = {}
 
     def run(self) -> list[Line]:
@@ -264,7 +249,7 @@ class StreakSearch:
             share = DEPTH_SHARE / 2 if pieces else DEPTH_SHARE
             again = self._fitted(self._extended(line.streak, share))
             if again is not None:
-                line.streak, line.covariance, line.rms = again
+                line.streak, line.covariance = again
             self._put(line.streak, 1)
             for piece in pieces:
                 if not _covers(line.streak, piece.streak):
@@ -323,10 +308,10 @@ class StreakSearch:
     def _starts_of(self, index: int, angle: float, level: _Level) -> Array:
         segment = SEGMENTS[index]
         score = self._score(level, segment, angle)
-        noise = self._scores[segment, angle] = _noise_of(score)
+        noise = self._scores[segment, angle] = Noise.of(score)
         ys, xs = np.nonzero(score > noise.middle + self._limit(segment) * noise.sigma)
         z = (score[ys, xs] - noise.middle) / noise.sigma
-        x, y = _centre(xs, segment.binning), _centre(ys, segment.binning)
+        x, y = centre_of(xs, segment.binning), centre_of(ys, segment.binning)
         return np.stack([x, y, np.full(x.size, angle), np.full(x.size, index), z])
 
     def _score(self, level: _Level, segment: Segment, angle: float) -> Image:
@@ -334,19 +319,12 @@ class StreakSearch:
         return streak_search(image, segment.length, angle, mask=blind, threads=self.threads)
 
     def _limit(self, segment: Segment) -> float:
-        """Significance that few enough places pass by chance.
-
-        The expected number of maxima of a Gaussian field in every direction; and higher where the frame has room for
-        few independent scores, from which their noise is known less well (as Student's distribution has it).
-        """
-        area = BINNING**2 * self.valid.size / segment.binning**2
+        """Significance that few enough places pass by chance, in every direction."""
+        pixels = self.valid.size * (BINNING / segment.binning) ** 2
         alike = CORRELATED * segment.length
         allowed = self.false_alarms / len(SEGMENTS) / len(segment.angles)
-        limit = 4.5
-        for _ in range(6):
-            places = area * limit**2 / (4 * np.pi * alike)
-            limit = -NormalDist().inv_cdf(min(0.01, allowed / places))
-        return float(LIMIT_MARGIN * limit * (1 + 0.28 * limit**2 * alike / area))
+        limit = significance_limit(int(pixels), [alike**0.5], allowed)
+        return LIMIT_MARGIN * limit_of_few(limit, pixels / alike)
 
     def _significance(self, streak: Streak) -> tuple[float, float]:
         """Score about its middle, all others explained, of the segment that exceeds its limit most; that limit."""
@@ -373,7 +351,7 @@ class StreakSearch:
         noise = self._scores[segment, angle]
         score = self._score(level, segment, streak.angle)
         y, x = (
-            _centre(np.arange(n), level.binning) + BINNING * c.start
+            centre_of(np.arange(n), level.binning) + BINNING * c.start
             for n, c in zip(score.shape, cut, strict=True)
         )
         along, across = streak.coordinates(y[:, None], x[None, :])
@@ -401,7 +379,7 @@ class StreakSearch:
             fit = self._fitted(longer)
             if not grown:
                 break
-        if fit is None or not self._plausible(*fit[:2]):
+        if fit is None or not self._plausible(*fit):
             return None
         return Line(*fit, significance=0.0)
 
@@ -441,7 +419,7 @@ class StreakSearch:
             return 0.0
         return float(np.median(depth[information > 0])) * float(information.sum()) / mean
 
-    def _fitted(self, guess: Streak) -> tuple[Streak, Array, float] | None:
+    def _fitted(self, guess: Streak) -> tuple[Streak, Array] | None:
         """Fit what is left around a guess."""
         margin = 12 + guess.width
         y, x, lost, error = self._pixels(guess, guess.length + 2 * margin)
@@ -454,7 +432,7 @@ class StreakSearch:
         aside = 10 + 1.5 * streak.width
         x0, x1, y0, y1 = replace(streak, length=length).box
         cut = self._window(x0 - aside, x1 + aside, y0 - aside, y1 + aside)
-        y, x = (_centre(np.arange(c.start, c.stop), BINNING) for c in cut)
+        y, x = (centre_of(np.arange(c.start, c.stop), BINNING) for c in cut)
         along, across = streak.coordinates(y[:, None], x[None, :])
         use = (self.valid[cut] > 0.5) & (np.abs(along) < length / 2) & (np.abs(across) < aside)
         rows, cols = np.nonzero(use)
@@ -511,29 +489,10 @@ class StreakSearch:
         x0, x1, y0, y1 = streak.box
         reach = streak.reach
         cut = self._window(x0 - reach, x1 + reach, y0 - reach, y1 + reach)
-        y, x = (_centre(np.arange(c.start, c.stop), BINNING) for c in cut)
+        y, x = (centre_of(np.arange(c.start, c.stop), BINNING) for c in cut)
         loss = streak.loss(y[:, None], x[None, :], BINNING).astype(np.float32) * np.float32(sign)
         self.residual[cut] -= loss
         self.explained[cut] += loss
-
-
-def _noise_of(score: Image) -> _Noise:
-    """From the lower half of the scores, where no shadows are, and their lower tail."""
-    step = 2 if score.size > MANY else 1
-    known = score[::step, ::step]
-    known = known[np.isfinite(known)]
-    if known.size < 200:
-        return _Noise(0.0, np.inf)
-    tail, low, middle = np.quantile(known, [1 - TAIL_QUANTILE, NormalDist().cdf(-1), 0.5])
-    sigma = max(
-        float(middle - low), float(middle - tail) / NormalDist().inv_cdf(TAIL_QUANTILE), 1e-6
-    )
-    return _Noise(float(middle), sigma)
-
-
-def _centre(index: NDArray[np.int_], binning: int) -> Array:
-    """Position, in pixels of the frame, of the centre of a binned pixel."""
-    return (np.asarray(index, float) + 0.5) * binning - 0.5
 
 
 def _is_row_or_column(streak: Streak) -> bool:
