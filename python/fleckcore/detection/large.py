@@ -33,14 +33,20 @@ RADIUS_STEP = 1.12
 FAMILY_WIDTH = 0.05
 """Relative width within which two radii are one size."""
 
-FALSE_FRACTION = 0.02
-"""Part of the features of one common size that chance may add."""
+FALSE_FRACTION = 0.1
+"""Part of the features of one common size that chance may add to what is explained."""
 
 CORRELATED = 1 / 3
 """Distance over which scores are alike, as a fraction of the radius."""
 
-LIMIT_MARGIN = 1.06
+LIMIT_MARGIN = 1.03
 """Scores are not quite Gaussian: bright rings, of which real flats have none, reach so much farther."""
+
+LEAST_TAKEN = 0.7
+"""A shadow takes a degree of freedom from the scores of radii up to its own over this."""
+
+LEAST_LEFT = 0.2
+"""Of the degrees of freedom."""
 
 CLEAR = 10.0
 """Significance from which the axes of a round shadow are fitted."""
@@ -62,6 +68,13 @@ COMPACT_PART = 0.3
 LEAST_DEPTH = 2e-4
 MAX_DEPTH = 0.6
 """What is darker is compact, or the edge of the light."""
+
+COARSE = 7
+FINE = 20
+"""A shadow is fitted on a frame binned to no less than so many pixels per radius: first, and once it is clear."""
+
+SOFTEST = 0.25
+"""Softness of the sharpest edge that is fitted, in binned pixels."""
 
 FIT_REACH = 1.45
 """Pixels as far from the centre are fitted, in half axes."""
@@ -122,7 +135,7 @@ class LargeSearch:
     Every radius from ``least`` to ``largest`` is scored everywhere (`fleckcore.kernels.shadow_search`), on a frame
     binned to suit it. The starts of most gain that do not overlap are fitted and subtracted, and the search goes on
     in what is left, so that a rim leaves no fragments. A size that the frame shows to be common (motes on one window
-    are of one size) is explained more deeply: as deep as leaves one in fifty of that size to chance. In the end only
+    are of one size) is explained more deeply: as deep as leaves one in ten of that size to chance. In the end only
     what is significant without regard to others of its size is kept.
 
     Parameters
@@ -325,11 +338,18 @@ class LargeSearch:
         return Level(BINNING, self.residual[cut], self.valid[cut], self.explained[cut])
 
     def _limit(self, radius: float, common: float = 0.0) -> float:
-        """Significance that few enough rings and discs of one radius pass by chance."""
+        """Significance that few enough rings and discs of one radius pass by chance.
+
+        Every fitted shadow takes one degree of freedom from the scores that tell the noise: else the more is
+        explained, noise too, the quieter the rest seems, and the more there is to explain.
+        """
         allowed = self.false_alarms / len(self.radii) + FALSE_FRACTION * common
         area = BINNING**2 * self.valid.size
         limit = significance_limit(area, [CORRELATED * radius], allowed)
-        return LIMIT_MARGIN * limit_of_few(limit, area / radius**2)
+        independent = area / radius**2
+        fitted = sum(f.shadow.radius > LEAST_TAKEN * radius for f in self.found)
+        left = max(independent - fitted, LEAST_LEFT * independent)
+        return LIMIT_MARGIN * limit_of_few(limit, left) * float(np.sqrt(independent / left))
 
     def _common(self, radius: float) -> float:
         """How many have this size, no fewer than three; else none."""
@@ -406,7 +426,10 @@ class LargeSearch:
         if cut is None:
             return None
         level = self._level(cut)
-        while 2 * level.binning <= guess.radius / 7 and min(level.valid.shape) > 3:
+        while (
+            2 * level.binning <= guess.radius / (FINE if stretch else COARSE)
+            and min(level.valid.shape) > 3
+        ):
             level = level.halved()
         rows, cols = np.indices(level.valid.shape)
         y = centre_of(rows, level.binning) + BINNING * cut[0].start
@@ -418,7 +441,9 @@ class LargeSearch:
         spread = 0.3 * 1.4826 * float(np.median(np.abs(lost - np.median(lost)))) + 1e-5
         error = np.hypot(spread, self.model_error * np.abs(level.explained[use]))
         size = self._usual_size(guess.radius)
-        fitted = fit_shadow(guess, y[use], x[use], lost, error, size, stretch)
+        fitted = fit_shadow(
+            guess, y[use], x[use], lost, error, SOFTEST * level.binning, size, stretch
+        )
         if fitted is None or not self._plausible(fitted[0]):
             return None
         return Large(*fitted, significance=0.0)

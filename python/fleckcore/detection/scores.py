@@ -82,7 +82,8 @@ class Noise:
         """Measure the lower half of the scores, where no shadows are, and their lower tail.
 
         It is what stands beside the doubt: 16 % of the scores lie more than one standard deviation of both below
-        the middle, and no more than a Gaussian's 0.1 % lie more than three below it.
+        the middle, and no more than a Gaussian's 0.1 % lie more than three below it. Where the doubt
+        is much larger, nothing can be learnt of the noise.
         """
         step = max(1, math.ceil(math.sqrt(score.size / MANY)))
         score = score[::step, ::step]
@@ -90,15 +91,23 @@ class Noise:
         if np.count_nonzero(seen) < FEW_SCORES:
             return cls(0.0, np.inf)
         middle = float(np.median(score[seen]))
-        below = middle - score[seen]
-        beside = np.float32(0) if doubt is None else doubt[::step, ::step][seen]
+        below = np.float32(middle) - score[seen]
+        beside = np.zeros_like(below) if doubt is None else doubt[::step, ::step][seen]
         one = NormalDist().cdf(1)
         sigma = max(float(np.quantile(below, one)), LEAST_NOISE)
         for _ in range(NOISE_ROUNDS if doubt is not None else 0):
-            sigma *= float(np.quantile(below / np.hypot(sigma, beside), one))
-            sigma = max(sigma, LEAST_NOISE)
-        tail = float(np.quantile(below / np.hypot(sigma, beside), TAIL_QUANTILE))
+            sigma = max(sigma * _noise_quantile(below, beside, sigma, one), LEAST_NOISE)
+        tail = _noise_quantile(below, beside, sigma, TAIL_QUANTILE)
         return cls(middle, sigma * max(1.0, tail / NormalDist().inv_cdf(TAIL_QUANTILE)))
+
+
+def _noise_quantile(below: Image, doubt: Image, sigma: float, part: float) -> float:
+    """Quantile of what lies below, in units of noise and doubt; each counts as far as it is noise that it tells."""
+    both = np.hypot(np.float32(sigma), doubt)
+    values, weight = below / both, (np.float32(sigma) / both) ** 2
+    order = np.argsort(values)
+    total = np.cumsum(weight[order], dtype=float)
+    return float(values[order[np.searchsorted(total, part * total[-1])]])
 
 
 @dataclass(frozen=True, eq=False)

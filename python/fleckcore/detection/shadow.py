@@ -141,6 +141,7 @@ def fit_shadow(
     x: Array,
     lost: Array,
     error: Array,
+    softest: float,
     size: tuple[float, float, float] | None = None,
     stretch: float = 0.0,
 ) -> tuple[Shadow, Array, float] | None:
@@ -154,6 +155,8 @@ def fit_shadow(
         First guess; the fit stays near it (centre and radius within 30 %).
     y, x, lost, error : ndarray of float64, shape (n,)
         Pixels, what they lose, and one standard deviation of it.
+    softest : float
+        Least softness, pixels.
     size : (float, float, float), optional
         Expected radius and hole, and how much either may differ, relative to the radius.
     stretch : float
@@ -171,7 +174,7 @@ def fit_shadow(
     p = np.concatenate([_values(start), [0.0, 0.0, 0.0]])
     most = _MOST_STRETCH
     low = np.array(
-        [p[0] - 0.3 * r0, p[1] - 0.3 * r0, 0.75 * r0, 0.05, 0.03 * r0, -0.7, 0.0, -most, -most]
+        [p[0] - 0.3 * r0, p[1] - 0.3 * r0, 0.75 * r0, 0.05, softest, -0.7, 0.0, -most, -most]
     )
     high = np.array(
         [p[0] + 0.3 * r0, p[1] + 0.3 * r0, 1.3 * r0, 0.75, 0.25 * r0, 1.0, 1.0, most, most]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.polynomial.legendre import legvander
 from numpy.typing import NDArray
 
 from fleckcore.detection.measure import grow
@@ -19,13 +20,23 @@ __all__ = ["wide_loss"]
 COARSE = 2
 """How many more times the frame is halved before the level is taken."""
 
-WINDOW = 31
-"""Of the median, in pixels of the coarse image: 248 pixels of the frame."""
+WINDOW = 47
+"""Of the median, in pixels of the coarse image: 376 pixels of the frame, of which the largest shadow covers half."""
 
-STRIPE = 255
-"""Of the running medians, in pixels of the binned image: 510 pixels of the frame."""
+STRIPE = 511
+"""Of the running medians, in pixels of the binned image: 1022 pixels of the frame."""
 
 BRIGHT_SIGMA = 6.0
+
+SHADOW = 5
+"""Of the median that shows where shadows are, in pixels of the coarse image."""
+
+DEGREE = 4
+BELOW = 0.1
+ROUNDS = 10
+SHADOW_SIGMA = 5.0
+"""Shadows are as far below a polynomial surface, of so many usual distances of what lies above it. The surface is
+fitted with a tenth of the weight for what lies below it, so that most does: 1 % of Gaussian noise is shadow."""
 
 
 def wide_loss(
@@ -33,8 +44,9 @@ def wide_loss(
 ) -> tuple[Image, Image]:
     """Give what every pixel of the binned frame loses, and how much of it is valid.
 
-    The level is the median of 248 x 248 pixels, smoothed, and then running medians of 510 pixels along rows and
-    columns, in each amplifier's part by itself. Shadows of up to some 150 pixels radius survive; gradients,
+    The level is the median of 376 x 376 pixels, smoothed, and then running medians of 1022 pixels along rows and
+    columns, in each amplifier's part by itself; of what is plainly shadowed none of them is taken, so that rows half
+    of which are shadowed stay right between the shadows. Shadows of up to some 150 pixels radius survive; gradients,
     vignetting, column patterns and steps do not. Pixels with less than ``options.unlit_below`` of the typical light,
     those much brighter than their surroundings, and what is deeper than ``deepest``, count as not valid.
 
@@ -73,7 +85,7 @@ def _parts(frame: Frame, shape: tuple[int, ...]) -> Iterator[tuple[slice, slice]
 def _loss(
     light: Image, valid: Image, unlit_below: float, threads: int | None
 ) -> tuple[Image, Image]:
-    level = _smooth_level(light, valid, threads)
+    level, shadowed = _level(light, valid, threads)
     known = level[np.isfinite(level) & (valid > 0.5)]
     typical = float(np.median(known)) if known.size else 0.0
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
@@ -83,7 +95,7 @@ def _loss(
         ratio = np.where(dark, np.float32(np.nan), light / level)
         rows, cols = fitting(STRIPE, light.shape)
         for stripe in ((1, cols), (rows, 1)):
-            along = median_filter(ratio, stripe, threads=threads)
+            along = _unshadowed_median(ratio, stripe, shadowed, threads)
             along[~(along > unlit_below)] = np.nan
             ratio /= along
     seen = np.isfinite(ratio)
@@ -92,31 +104,77 @@ def _loss(
     )
 
 
-def _smooth_level(light: Image, valid: Image, threads: int | None) -> Image:
+def _level(light: Image, valid: Image, threads: int | None) -> tuple[Image, NDArray[np.bool_]]:
+    """Give the smooth level, and where shadows are, which do not tell it if there is anything else."""
     coarse, weight = light, valid
     for _ in range(COARSE):
         if min(coarse.shape) < 4:
             break
         coarse, weight = halved(coarse, weight)
-    size = fitting(WINDOW, coarse.shape)
-    median = median_filter(coarse, size, mask=weight < 0.5, threads=threads)
-    smooth = gaussian_filter(median, 2.0, threads=threads)
+    seen = np.where(weight < 0.5, np.float32(np.nan), coarse)
+    shadowed = _shadowed(median_filter(seen, fitting(SHADOW, coarse.shape), threads=threads))
+    level = _unshadowed_median(seen, fitting(WINDOW, coarse.shape), shadowed, threads)
+    smooth = gaussian_filter(level, 2.0, threads=threads)
     rows, cols = (_positions(n, m) for n, m in zip(light.shape, coarse.shape, strict=True))
-    return _between(_between(smooth, *rows, axis=0), *cols, axis=1)
+    nearest = np.ix_(*(np.where(part > 0.5, last, first) for first, last, part in (rows, cols)))
+    return _between(_between(smooth, *rows, axis=0), *cols, axis=1), shadowed[nearest]
 
 
-def _positions(fine: int, coarse: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-    """For each of ``fine`` pixels the coarse one before it, and the part of the way to the next."""
+def _shadowed(light: Image) -> NDArray[np.bool_]:
+    """Where it is darker than a smooth surface that most lies below; nowhere in an image too small to tell."""
+    known = np.isfinite(light)
+    terms = _surfaces(light.shape)[:, known]
+    values = light[known].astype(float)
+    shadowed = np.zeros(light.shape, bool)
+    if len(values) < 4 * len(terms):
+        return shadowed
+    weight = np.ones_like(values)
+    for _ in range(ROUNDS):
+        weighted = terms * weight
+        surface = np.linalg.lstsq(weighted @ terms.T, weighted @ values, rcond=None)[0] @ terms
+        weight = np.where(values < surface, BELOW, 1.0)
+    above = values - surface
+    if (above > 0).any():
+        shadowed[known] = above < -SHADOW_SIGMA * np.quantile(above[above > 0], 0.6827)
+    return shadowed
+
+
+def _surfaces(shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Products of Legendre polynomials along rows and columns, up to `DEGREE` in all."""
+    rows, cols = (legvander(np.linspace(-1, 1, n), DEGREE) for n in shape)
+    orders = [(i, j) for i in range(DEGREE + 1) for j in range(DEGREE + 1 - i)]
+    return np.stack([np.outer(rows[:, i], cols[:, j]) for i, j in orders])
+
+
+def _unshadowed_median(
+    image: Image, size: tuple[int, int], shadowed: NDArray[np.bool_], threads: int | None
+) -> Image:
+    """Running median of what is not shadowed; of everything where all is."""
+    median: Image = median_filter(image, size, mask=shadowed, threads=threads)
+    if not np.isfinite(median).all():
+        every = median_filter(image, size, threads=threads)
+        median = np.where(np.isfinite(median), median, every)
+    return median
+
+
+def _positions(
+    fine: int, coarse: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
+    """For each of ``fine`` pixels the coarse ones before and after it, and the part of the way between them."""
     step = max(1, fine // coarse)
     at = np.clip((np.arange(fine) + 0.5) / step - 0.5, 0, coarse - 1)
     first = np.minimum(at.astype(np.intp), max(coarse - 2, 0))
-    return first, (at - first).astype(np.float32)
+    return first, np.minimum(first + 1, coarse - 1), (at - first).astype(np.float32)
 
 
 def _between(
-    image: Image, first: NDArray[np.intp], part: NDArray[np.float32], *, axis: int
+    image: Image,
+    first: NDArray[np.intp],
+    last: NDArray[np.intp],
+    part: NDArray[np.float32],
+    *,
+    axis: int,
 ) -> Image:
-    last = np.minimum(first + 1, image.shape[axis] - 1)
     weight = part[:, None] if axis == 0 else part[None, :]
     below, above = np.take(image, first, axis), np.take(image, last, axis)
     between: Image = below + weight * (above - below)
