@@ -57,16 +57,27 @@ def test_a_ring_is_one_row_at_its_place_and_size(radius, loss):
     )
     assert row["radius"].value == pytest.approx(radius, rel=0.025)
     assert row["radius_inner"].value == pytest.approx(0.45 * radius, rel=0.1)
-    assert row["depth"] == pytest.approx(loss, rel=0.3)
+    assert row["depth"] == pytest.approx(loss, rel=0.15)
     assert row["transmission_mean"] == pytest.approx(1 - loss, abs=0.3 * loss)
 
 
-def test_a_ring_of_a_third_of_the_frame_is_found_though_too_shallow():
-    """Its own depth pulls the level that it is measured against."""
-    (row,) = fleckcore.find(frame(ring(340.3, 290.7, 100, 0.003)))
-    assert row["kind"] == "ring"
-    assert row["radius"].value == pytest.approx(100, rel=0.03)
-    assert 0.0012 < row["depth"] < 0.0033
+@pytest.mark.parametrize("shape", [ring, disc])
+@pytest.mark.parametrize(("radius", "loss"), [(100, 0.003), (150, 0.003), (150, 0.1)])
+def test_half_of_the_frame_shadowed_is_found_as_deep_as_it_is(shape, radius, loss):
+    """Its own depth must not pull the level that it is measured against."""
+    (row,) = fleckcore.find(frame(shape(340.3, 290.7, radius, loss)))
+    assert row["kind"] == shape.__name__
+    assert row["radius"].value == pytest.approx(radius, rel=0.02)
+    assert row["depth"] == pytest.approx(loss, rel=0.12)
+
+
+def test_rows_that_shadows_cover_for_the_most_part_stay_right_between_them():
+    columns, lines = np.arange(100, 700, 125), np.arange(100, 600, 135)
+    grid = [disc(x, y, 55, 0.1) for y in lines for x in columns]
+    found = fleckcore.find(frame(*grid))
+    assert len(found) == len(grid)
+    assert np.allclose(found["depth"], 0.1, rtol=0.03)
+    assert set(found["kind"]) == {"disc"}
 
 
 def test_a_disc_is_no_ring():

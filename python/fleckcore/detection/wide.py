@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.polynomial.legendre import legvander
@@ -34,9 +35,11 @@ SHADOW = 5
 DEGREE = 4
 BELOW = 0.1
 ROUNDS = 10
-SHADOW_SIGMA = 5.0
+LEAST_SURFACE = 0.1
+SHADOW_SIGMA = (5.0, 3.0)
 """Shadows are as far below a polynomial surface, of so many usual distances of what lies above it. The surface is
-fitted with a tenth of the weight for what lies below it, so that most does: 1 % of Gaussian noise is shadow."""
+fitted with a tenth of the weight for what lies below it, so that most does: 1 % of Gaussian noise is shadow. One that
+falls to a tenth of its height is none."""
 
 
 def wide_loss(
@@ -44,9 +47,10 @@ def wide_loss(
 ) -> tuple[Image, Image]:
     """Give what every pixel of the binned frame loses, and how much of it is valid.
 
-    The level is the median of 376 x 376 pixels, smoothed, and then running medians of 1022 pixels along rows and
-    columns, in each amplifier's part by itself; of what is plainly shadowed none of them is taken, so that rows half
-    of which are shadowed stay right between the shadows. Shadows of up to some 150 pixels radius survive; gradients,
+    The level is a smooth surface above most of the frame, the median of 376 x 376 pixels, smoothed, and then running
+    medians of 1022 pixels along rows and columns, in each amplifier's part by itself. What is plainly shadowed tells
+    none of the medians, so that rows half of which are shadowed stay right between the shadows. Shadows of up to some
+    150 pixels radius survive, as deep as they are; gradients,
     vignetting, column patterns and steps do not. Pixels with less than ``options.unlit_below`` of the typical light,
     those much brighter than their surroundings, and what is deeper than ``deepest``, count as not valid.
 
@@ -111,35 +115,50 @@ def _level(light: Image, valid: Image, threads: int | None) -> tuple[Image, NDAr
         if min(coarse.shape) < 4:
             break
         coarse, weight = halved(coarse, weight)
-    seen = np.where(weight < 0.5, np.float32(np.nan), coarse)
-    shadowed = _shadowed(median_filter(seen, fitting(SHADOW, coarse.shape), threads=threads))
-    level = _unshadowed_median(seen, fitting(WINDOW, coarse.shape), shadowed, threads)
-    smooth = gaussian_filter(level, 2.0, threads=threads)
+    seen = np.where(weight < 0.5, np.float32(np.nan), coarse).astype(np.float32)
+    surface, shadowed = _surface(
+        median_filter(seen, fitting(SHADOW, coarse.shape), threads=threads)
+    )
+    level = _unshadowed_median(seen / surface, fitting(WINDOW, coarse.shape), shadowed, threads)
+    level = surface * gaussian_filter(level, 2.0, threads=threads)
     rows, cols = (_positions(n, m) for n, m in zip(light.shape, coarse.shape, strict=True))
     nearest = np.ix_(*(np.where(part > 0.5, last, first) for first, last, part in (rows, cols)))
-    return _between(_between(smooth, *rows, axis=0), *cols, axis=1), shadowed[nearest]
+    return _between(_between(level, *rows, axis=0), *cols, axis=1), shadowed[nearest]
 
 
-def _shadowed(light: Image) -> NDArray[np.bool_]:
-    """Where it is darker than a smooth surface that most lies below; nowhere in an image too small to tell."""
+def _surface(light: Image) -> tuple[Image, NDArray[np.bool_]]:
+    """Give a smooth surface that most lies below, 1 where that cannot be told, and where it is much darker."""
+    flat, shadowed = np.ones_like(light), np.zeros(light.shape, bool)
     known = np.isfinite(light)
-    terms = _surfaces(light.shape)[:, known]
-    values = light[known].astype(float)
-    shadowed = np.zeros(light.shape, bool)
+    every = _terms(light.shape)
+    terms, values = every[:, known], light[known].astype(float)
     if len(values) < 4 * len(terms):
-        return shadowed
-    weight = np.ones_like(values)
+        return flat, shadowed
+    below = np.zeros(len(values), bool)
     for _ in range(ROUNDS):
-        weighted = terms * weight
-        surface = np.linalg.lstsq(weighted @ terms.T, weighted @ values, rcond=None)[0] @ terms
-        weight = np.where(values < surface, BELOW, 1.0)
-    above = values - surface
-    if (above > 0).any():
-        shadowed[known] = above < -SHADOW_SIGMA * np.quantile(above[above > 0], 0.6827)
-    return shadowed
+        above, found = _above(values, terms, np.where(below, BELOW, 1.0))
+        below = above < 0
+    for sigmas in SHADOW_SIGMA:
+        if (above > 0).any():
+            below = above < -sigmas * np.quantile(above[above > 0], 0.6827)
+        shadowed[known] = below
+        above, found = _above(values, terms, ~grow(shadowed, 1)[known])
+    surface = np.tensordot(found, every, 1)
+    if surface.min() < LEAST_SURFACE * surface.max():
+        return flat, np.zeros(light.shape, bool)
+    return surface.astype(np.float32), shadowed
 
 
-def _surfaces(shape: tuple[int, ...]) -> NDArray[np.float64]:
+def _above(
+    values: NDArray[np.float64], terms: NDArray[np.float64], weight: NDArray[Any]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Fit a surface: what lies above it, and the parts of its terms."""
+    weighted = terms * weight
+    found = np.linalg.lstsq(weighted @ terms.T, weighted @ values, rcond=None)[0]
+    return values - found @ terms, found
+
+
+def _terms(shape: tuple[int, ...]) -> NDArray[np.float64]:
     """Products of Legendre polynomials along rows and columns, up to `DEGREE` in all."""
     rows, cols = (legvander(np.linspace(-1, 1, n), DEGREE) for n in shape)
     orders = [(i, j) for i in range(DEGREE + 1) for j in range(DEGREE + 1 - i)]
