@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -66,9 +67,11 @@ LEAST_DEPTH = 2e-4
 MAX_DEPTH = 0.6
 """What is darker is compact, or the edge of the light."""
 
+PRECISE = 50.0
 COARSE = 7
 FINE = 20
-"""A shadow is fitted on a frame binned to no less than so many pixels per radius: first, and once it is clear."""
+"""A shadow is fitted on a frame binned to no less than so many pixels per radius: at first, and once its depth is so
+many times its error."""
 
 SOFTEST = 0.25
 """Softness of the sharpest edge that is fitted, in binned pixels."""
@@ -296,7 +299,11 @@ class LargeSearch:
         """Fit each of some again with all others subtracted."""
         for large in sorted(some, key=lambda f: -f.shadow.depth * f.shadow.radius):
             self._put(large.shadow, -1)
-            again = self._fit(large.shadow, STRETCH if large.significance > CLEAR else 0.0)
+            again = self._fit(
+                large.shadow,
+                stretch=STRETCH if large.significance > CLEAR else 0.0,
+                precise=large.shadow.depth > PRECISE * math.sqrt(large.covariance[6, 6]),
+            )
             if again is not None:
                 large.shadow, large.covariance, large.rms = (
                     again.shadow,
@@ -416,7 +423,7 @@ class LargeSearch:
 
     # Fits
 
-    def _fit(self, guess: Shadow, stretch: float = 0.0) -> Large | None:
+    def _fit(self, guess: Shadow, *, stretch: float = 0.0, precise: bool = False) -> Large | None:
         """Fit what is left around a guess; None where it leads to nothing that this search is for."""
         reach = FIT_REACH * guess.half_major
         cut = self._window(guess, reach)
@@ -424,7 +431,7 @@ class LargeSearch:
             return None
         level = self._level(cut)
         while (
-            2 * level.binning <= guess.radius / (FINE if stretch else COARSE)
+            2 * level.binning <= guess.radius / (FINE if precise else COARSE)
             and min(level.valid.shape) > 3
         ):
             level = level.halved()
@@ -477,7 +484,7 @@ def _order(start: _Start) -> tuple[float, ...]:
 
 
 def _distance(a: _Start | Shadow, b: _Start | Shadow) -> float:
-    return float(np.hypot(a.x - b.x, a.y - b.y))
+    return math.hypot(a.x - b.x, a.y - b.y)
 
 
 def _apart(a: _Start, b: _Start) -> bool:
@@ -500,6 +507,8 @@ def _near(a: _Start, b: _Start) -> bool:
 
 def _same(a: Shadow, b: Shadow) -> bool:
     """Whether they are one, or one the other's inner rim."""
+    if _distance(a, b) > 0.35 * max(a.radius, b.radius):
+        return False
     alike = _distance(a, b) < 0.35 * min(a.radius, b.radius) and 0.7 < a.radius / b.radius < 1.4
     return alike or _is_inner_rim(a, b) or _is_inner_rim(b, a)
 
