@@ -102,7 +102,7 @@ def test_a_ring_too_faint_for_each_filter_is_found_in_all_four():
         seen += [pulls(found, row, loss) for row in rows]
     assert alone <= 0.35 * 24
     assert together >= 4
-    assert abs(np.mean(seen)) < 0.9  # what noise deepens is found more easily
+    assert abs(np.mean(seen)) < 1.2  # what noise deepens is found more easily
     assert 0.6 < np.sqrt(np.mean(np.square(seen))) < 1.8
 
 

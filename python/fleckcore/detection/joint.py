@@ -100,7 +100,8 @@ def find_all(
     normalise, window, shapes, bright, min_depth, min_area, threads
         As for `find`; ``normalise`` is not ``"difference"``.
     false_alarms : float
-        Expected number of features in frames of pure Gaussian noise, over the whole list: the searches share it.
+        Expected number of features in frames of pure Gaussian noise, over the whole list: half of them
+        in the mean, and half in all frames by themselves.
 
     Returns
     -------
@@ -291,12 +292,13 @@ class _New:
 class _JointSearch:
     def __init__(self, lights: _Lights, options: Options, threads: int | None) -> None:
         self.lights, self.options, self.threads = lights, options, threads
-        searches = 1 if len(lights) == 1 else len(lights) + 1
-        self.each = replace(options, false_alarms=options.false_alarms / searches)
+        half = replace(options, false_alarms=options.false_alarms / 2)
+        self.of_mean = options if len(lights) == 1 else half
+        self.of_each = replace(half, false_alarms=half.false_alarms / len(lights))
 
     def run(self) -> JointResult:
         frame, shares = self._mean()
-        joint = search(frame, options=self.each, threads=self.threads)
+        joint = search(frame, options=self.of_mean, threads=self.threads)
         known = templates(joint)
         new = self._new(joint, known) if len(self.lights) > 1 else []
         every = known + [one.template for one in new]
@@ -354,7 +356,7 @@ class _JointSearch:
     def _new_in(self, k: int, known: list[Template], covered: NDArray[np.bool_]) -> Iterator[_New]:
         """Give the rows of a frame's own search that the joint list does not explain."""
         frame = self.lights[k]
-        own = search(frame, options=self.each, threads=self.threads)
+        own = search(frame, options=self.of_each, threads=self.threads)
         features = templates(own)
         if not features:
             return

@@ -144,7 +144,7 @@ def _surface(light: Image) -> tuple[Image, NDArray[np.bool_]]:
         shadowed[known] = below
         above, found = _above(values, terms, ~grow(shadowed, 1)[known])
     surface = np.tensordot(found, every, 1)
-    if surface.min() < LEAST_SURFACE * surface.max():
+    if not surface.min() > LEAST_SURFACE * surface.max():
         return flat, np.zeros(light.shape, bool)
     return surface.astype(np.float32), shadowed
 
