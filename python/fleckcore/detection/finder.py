@@ -264,7 +264,7 @@ class Finder:
             return "beside a streak" if self.beside_streak and self.beside_streak(footprint) else ""
         if footprint.extent > options.max_size:
             return "large"
-        if footprint.extent > options.edge_zone and footprint.at_edge(self.loss.shape):
+        if footprint.extent > 2 * options.least_radius and footprint.at_edge(self.loss.shape):
             return "edge"
         return ""
 

@@ -83,7 +83,7 @@ class Options:
     min_area: int = 1
     max_size: int = 64
     edge_zone: int = 16
-    least_radius: float = 16.0
+    least_radius: float = 12.0
     largest_radius: float = 150.0
     model_error: float = 0.08
 
