@@ -40,7 +40,7 @@ def test_a09_option_of_the_search_out_of_range(name: str, beyond: tuple[Any, ...
 
 
 def test_a09_largest_radius_below_the_least() -> None:
-    with pytest.raises(ArrayError, match=r"least_radius=16.0 is above largest_radius=11") as error:
+    with pytest.raises(ArrayError, match=r"least_radius=12.0 is above largest_radius=11") as error:
         Options(largest_radius=11)
     assert error.value.code == "A09"
 

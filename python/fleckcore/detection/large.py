@@ -40,6 +40,9 @@ FALSE_FRACTION = 0.1
 CORRELATED = 1 / 3
 """Distance over which scores are alike, as a fraction of the radius."""
 
+LIMIT_MARGIN = 1.06
+"""Scores are not quite Gaussian: bright rings, of which real flats have none, reach so much farther."""
+
 LEAST_TAKEN = 0.7
 """A shadow takes a degree of freedom from the scores of radii up to its own over this."""
 
@@ -353,7 +356,7 @@ class LargeSearch:
         independent = area / radius**2
         fitted = sum(f.shadow.radius > LEAST_TAKEN * radius for f in self.found)
         left = max(independent - fitted, LEAST_LEFT * independent)
-        return limit_of_few(limit, left) * float(np.sqrt(independent / left))
+        return LIMIT_MARGIN * limit_of_few(limit, left) * float(np.sqrt(independent / left))
 
     def _common(self, radius: float) -> float:
         """How many have this size, no fewer than three; else none."""
