@@ -264,7 +264,11 @@ class Finder:
             return "beside a streak" if self.beside_streak and self.beside_streak(footprint) else ""
         if footprint.extent > options.max_size:
             return "large"
-        if footprint.extent > 2 * options.least_radius and footprint.at_edge(self.loss.shape):
+        edges = footprint.at_edges(self.loss.shape)
+        # Light often ends in the corners of a frame; what one edge cuts is as wide as it is large.
+        if edges and footprint.extent > (
+            2 * options.least_radius if edges == 1 else options.edge_zone
+        ):
             return "edge"
         return ""
 
@@ -374,7 +378,7 @@ class Finder:
             lost_flux=sign * measures.lost_flux,
             lost_flux_err=measures.lost_flux_err,
             snr=footprint.significance,
-            edge=footprint.at_edge(self.loss.shape),
+            edge=footprint.at_edges(self.loss.shape) > 0,
             blend=footprint.blend,
             **asdict(self.profiles[index]),
         )

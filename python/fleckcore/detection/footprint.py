@@ -90,10 +90,10 @@ class Footprint:
         pixels[self.ys - cut[0].start, self.xs - cut[1].start] = True
         return pixels
 
-    def at_edge(self, shape: tuple[int, int]) -> bool:
-        """Whether it touches the edge of a frame of ``shape``."""
+    def at_edges(self, shape: tuple[int, int]) -> int:
+        """How many edges of a frame of ``shape`` it touches."""
         y0, y1, x0, x1 = self.bbox
-        return y0 == 0 or x0 == 0 or y1 == shape[0] - 1 or x1 == shape[1] - 1
+        return sum((y0 == 0, x0 == 0, y1 == shape[0] - 1, x1 == shape[1] - 1))
 
     def continues(self, other: Footprint) -> bool:
         """Whether two streaks lie on one line: the line between them runs along the longer one."""

@@ -50,7 +50,7 @@ LEAST_LEFT = 0.2
 """Of the degrees of freedom."""
 
 CLEAR = 10.0
-"""Significance from which the axes of a round shadow are fitted."""
+"""Significance from which the axes of a round shadow are fitted, where all of it is on the frame."""
 
 STRETCH = 0.05
 """Usual standard deviation of their e1 and e2."""
@@ -304,7 +304,7 @@ class LargeSearch:
             self._put(large.shadow, -1)
             again = self._fit(
                 large.shadow,
-                stretch=STRETCH if large.significance > CLEAR else 0.0,
+                stretch=STRETCH if large.significance > CLEAR and self._is_whole(large) else 0.0,
                 precise=large.shadow.depth > PRECISE * math.sqrt(large.covariance[6, 6]),
             )
             if again is not None:
@@ -455,9 +455,17 @@ class LargeSearch:
             return None
         return Large(*fitted, significance=0.0)
 
-    def _plausible(self, shadow: Shadow) -> bool:
+    def _from_edge(self, shadow: Shadow) -> float:
+        """How far inside the frame its centre is."""
         rows, cols = (BINNING * n for n in self.valid.shape)
-        from_edge = min(shadow.x, shadow.y, cols - 1 - shadow.x, rows - 1 - shadow.y)
+        return float(min(shadow.x, shadow.y, cols - 1 - shadow.x, rows - 1 - shadow.y))
+
+    def _is_whole(self, large: Large) -> bool:
+        """Whether all of it is on the frame: of a part, centre and axes cannot be told from each other."""
+        return self._from_edge(large.shadow) > large.shadow.radius
+
+    def _plausible(self, shadow: Shadow) -> bool:
+        from_edge = self._from_edge(shadow)
         return (
             self.radii[0] <= shadow.radius < 1.2 * self.radii[-1]
             and LEAST_DEPTH < shadow.depth < MAX_DEPTH

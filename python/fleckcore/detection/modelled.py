@@ -16,7 +16,7 @@ from fleckcore.detection.options import Options
 from fleckcore.detection.profile import ANY_DIRECTION, Profile
 from fleckcore.detection.scores import Image
 from fleckcore.detection.shadow import FREE, Shadow
-from fleckcore.detection.wide import wide_loss
+from fleckcore.detection.wide import compact_spots, wide_loss
 from fleckcore.frame import Frame
 
 __all__ = ["Modelled", "find_large"]
@@ -88,8 +88,11 @@ def find_large(frame: Frame, options: Options, threads: int | None) -> Modelled:
     asked = options.shapes == "all" and options.normalise == "ratio"
     if not asked or min(frame.shape) < 4 * options.least_radius:
         return Modelled([], np.zeros(frame.shape, np.float32))
+    lost, valid = wide_loss(frame, options, threads, deepest=MAX_DEPTH)
+    valid[compact_spots(lost, valid < 0.5, options.least_radius, threads)] = 0
     search = LargeSearch(
-        *wide_loss(frame, options, threads, deepest=MAX_DEPTH),
+        lost,
+        valid,
         least=options.least_radius,
         largest=options.largest_radius,
         false_alarms=options.false_alarms / 2,

@@ -43,7 +43,7 @@ LEAST_NOISE = 1e-6
 FEW_SCORES = 50
 """Fewer scores than these tell no noise."""
 
-MANY = 100_000
+MANY = 50_000
 """No more scores than these, evenly spread, tell the noise."""
 
 

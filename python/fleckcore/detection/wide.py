@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from fleckcore.detection.measure import grow
 from fleckcore.detection.normalise import fitting, sections
 from fleckcore.detection.options import Options
-from fleckcore.detection.scores import BINNING, Image, halved
+from fleckcore.detection.scores import BINNING, Image, Noise, halved
 from fleckcore.frame import Frame
-from fleckcore.kernels import gaussian_filter, median_filter
+from fleckcore.kernels import gaussian_filter, label_components, median_filter
 
-__all__ = ["wide_loss"]
+__all__ = ["compact_spots", "wide_loss"]
 
 COARSE = 2
 """How many more times the frame is halved before the level is taken."""
@@ -28,6 +28,13 @@ STRIPE = 511
 """Of the running medians, in pixels of the binned image: 1022 pixels of the frame."""
 
 BRIGHT_SIGMA = 6.0
+
+COMPACT_PEAK = 10.0
+COMPACT_LEAST = 3.0
+COMPACT_SHARE = 0.25
+COMPACT_EXTENT = 0.8
+"""A dark spot is compact if its peak, smoothed, is so many standard deviations high, and what stands above so many of
+them and so much of the peak is narrower than so many of the least diameter."""
 
 SHADOW = 5
 """Of the median that shows where shadows are, in pixels of the coarse image."""
@@ -64,7 +71,7 @@ def wide_loss(
     binned, valid = halved(np.where(usable, data, np.float32(0)), usable.astype(np.float32))
     lost = np.zeros_like(binned)
     for part in _parts(frame, binned.shape):
-        lost[part], valid[part] = _loss(binned[part], valid[part], options.unlit_below, threads)
+        lost[part], valid[part] = _loss(binned[part], valid[part], options, threads)
     if options.bright:
         lost = -lost
     known = lost[valid > 0.5]
@@ -86,26 +93,51 @@ def _parts(frame: Frame, shape: tuple[int, ...]) -> Iterator[tuple[slice, slice]
             yield rows, cols
 
 
-def _loss(
-    light: Image, valid: Image, unlit_below: float, threads: int | None
-) -> tuple[Image, Image]:
+def _loss(light: Image, valid: Image, options: Options, threads: int | None) -> tuple[Image, Image]:
     level, shadowed = _level(light, valid, threads)
     known = level[np.isfinite(level) & (valid > 0.5)]
     typical = float(np.median(known)) if known.size else 0.0
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         dark = (valid < 0.5) | ~(
-            level > max(unlit_below * typical, float(np.finfo(np.float32).tiny))
+            level > max(options.unlit_below * typical, float(np.finfo(np.float32).tiny))
         )
         ratio = np.where(dark, np.float32(np.nan), light / level)
+        # Many flecks in a row would pull its median.
+        shadowed |= compact_spots(
+            np.where(dark, np.float32(0), 1 - ratio), dark, options.least_radius, threads
+        )
         rows, cols = fitting(STRIPE, light.shape)
         for stripe in ((1, cols), (rows, 1)):
             along = _unshadowed_median(ratio, stripe, shadowed, threads)
-            along[~(along > unlit_below)] = np.nan
+            along[~(along > options.unlit_below)] = np.nan
             ratio /= along
     seen = np.isfinite(ratio)
     return np.where(seen, 1 - ratio, 0).astype(np.float32), np.where(seen, valid, 0).astype(
         np.float32
     )
+
+
+def compact_spots(
+    lost: Image, blind: NDArray[np.bool_], least: float, threads: int | None
+) -> NDArray[np.bool_]:
+    """Dark spots much smaller than anything that is looked for: flecks, a few of which would pass for a ring."""
+    smooth = gaussian_filter(lost, 1.0, mask=blind, threads=threads)
+    noise = Noise.of(smooth)
+    spots = np.zeros(lost.shape, bool)
+    if not np.isfinite(noise.sigma):
+        return spots
+    dark = label_components(
+        smooth, noise.middle + COMPACT_LEAST * noise.sigma, mask=blind, threads=threads
+    )
+    assert dark.labels is not None
+    for i in np.flatnonzero(dark.peak - noise.middle > COMPACT_PEAK * noise.sigma):
+        y0, y1, x0, x1 = dark.bbox[i]
+        cut = slice(y0, y1 + 1), slice(x0, x1 + 1)
+        core = (dark.labels[cut] == i + 1) & (smooth[cut] > COMPACT_SHARE * dark.peak[i])
+        extent = max(np.ptp(at) + 1 for at in np.nonzero(core))
+        if BINNING * extent < COMPACT_EXTENT * 2 * least:
+            spots[cut] |= core
+    return grow(spots, 2)
 
 
 def _level(light: Image, valid: Image, threads: int | None) -> tuple[Image, NDArray[np.bool_]]:
