@@ -284,13 +284,13 @@ def label_components(
 # --- shadow_search
 
 
-def shadow_search(data, radius, *, mask=None, margin=0):
+def shadow_search(data, radius, *, edge=False, mask=None, margin=0):
     """Score of a round shadow about every place, zone by zone, in float64."""
     data = np.asarray(data, dtype=float)
     counts = np.isfinite(data) if mask is None else np.isfinite(data) & ~mask
     reach = int(1.2 * radius) + 1
     image = np.pad(np.where(counts, data, np.nan), margin + reach, constant_values=np.nan)
-    core, rims, besides = shadow_zones(radius, reach)
+    core, rims, besides = shadow_zones(radius, reach, edge)
     out = np.full((data.shape[0] + 2 * margin, data.shape[1] + 2 * margin), np.nan)
     for y, x in np.ndindex(out.shape):
         around = image[y : y + 2 * reach + 1, x : x + 2 * reach + 1]
@@ -307,14 +307,14 @@ def shadow_search(data, radius, *, mask=None, margin=0):
     return out
 
 
-def shadow_zones(radius, reach):
+def shadow_zones(radius, reach, edge=False):
     """What belongs to the core, and to each of the 12 sectors of the rim and of what is beside."""
     dy, dx = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     distance = np.hypot(dy, dx) / radius
     sector = np.floor((np.degrees(np.arctan2(dy, dx)) + 15) / 30) % 12
-    core = (distance >= 0.20) & (distance <= 0.45)
-    rim = (distance >= 0.55) & (distance <= 0.95)
-    beside = (distance >= 1.05) & (distance <= 1.20)
+    core = (distance >= 0.20) & (distance <= 0.45) & (not edge)
+    rim = (distance >= (0.80 if edge else 0.55)) & (distance <= (0.97 if edge else 0.95))
+    beside = (distance >= (1.03 if edge else 1.05)) & (distance <= (1.15 if edge else 1.20))
     return (
         core,
         [rim & (sector == k) for k in range(12)],

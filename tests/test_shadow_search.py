@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 import reference
 from fleckcore.errors import ArrayError, ArrayTypeError
-from fleckcore.kernels import build_config, shadow_search
+from fleckcore.kernels import build_config, gaussian_filter, shadow_search
 
 DTYPES = ["?", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4", "f8"]
 RADII = [2, 2.5, 5.3, 11]
@@ -37,11 +37,12 @@ def shadow(shape, centre, radius, inner=0.0, fine=8):
     return inside.reshape(shape[0], fine, shape[1], fine).mean(axis=(1, 3)).astype(np.float32)
 
 
+@pytest.mark.parametrize("edge", [False, True])
 @pytest.mark.parametrize("margin", [0, 3, 16])
 @pytest.mark.parametrize("radius", RADII)
-def test_equals_reference(radius, margin):
-    expected = assert_equals_reference(frame((36, 31)), radius, margin=margin)
-    assert np.isfinite(expected).any()
+def test_equals_reference(radius, margin, edge):
+    expected = assert_equals_reference(frame((36, 31)), radius, margin=margin, edge=edge)
+    assert np.isfinite(expected).any() or (edge and radius < 3)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 70), (3, 70), (70, 3), (9, 9), (5, 130)])
@@ -77,6 +78,7 @@ def test_leaves_out_mask_nan_and_infinities(radius, fraction):
     mask |= np.isinf(data) & (random.random(data.shape) < 0.5)
     masked = np.where(mask, np.float32(0), data)
     assert_equals_reference(masked, radius, mask=mask, margin=2)
+    assert_equals_reference(masked, radius, mask=mask, margin=2, edge=True)
     np.testing.assert_array_equal(
         shadow_search(data, radius, mask=mask), shadow_search(masked, radius, mask=mask)
     )
@@ -107,9 +109,10 @@ def test_a_core_that_has_just_enough_counts():
     ),
     radius=st.sampled_from([2.0, 3.0, 4.3]),
     margin=st.integers(0, 3),
+    edge=st.booleans(),
 )
-def test_equals_reference_on_any_frame(data, radius, margin):
-    assert_equals_reference(data, radius, margin=margin)
+def test_equals_reference_on_any_frame(data, radius, margin, edge):
+    assert_equals_reference(data, radius, margin=margin, edge=edge)
 
 
 @pytest.mark.parametrize("how", ["mask", "nan", "inf"])
@@ -168,7 +171,7 @@ data = np.random.default_rng(3).normal(1.0, 0.1, (150, 201)).astype(np.float32)
 data[40:60, 70] = np.nan
 mask = np.random.default_rng(4).random(data.shape) < 0.3
 for radius in (2.5, 8.0, 11.3):
-    for options in ({}, {"mask": mask}):
+    for options in ({}, {"mask": mask}, {"edge": True}):
         found = shadow_search(data, radius, margin=3, **options)
         print(hashlib.sha256(found.tobytes()).hexdigest())
 """
@@ -186,7 +189,7 @@ def test_instruction_sets_change_no_byte():
         for isa in build_config()["isas"]
     }
     assert len(answers) == 1
-    assert len(set(answers.pop().split())) == 6
+    assert len(set(answers.pop().split())) == 9
 
 
 # What the score means
@@ -233,6 +236,21 @@ def test_ring_scores_its_depth_and_disc_seven_tenths(radius):
         found = shadow_search(0.04 * shadow(shape, centre, radius, inner), radius)
         assert found[centre] == pytest.approx(0.04 * factor, rel=0.03)
         assert np.unravel_index(np.nanargmax(found), shape) == centre
+
+
+@pytest.mark.parametrize(("inner", "gain"), [(0, 1.5), (10, 1.1)])
+def test_by_the_edge_a_ground_as_uneven_as_a_shadow_is_deep_hides_less(inner, gain):
+    """Uneven over a quarter of the radius."""
+    shape, centre = (300, 300), (150, 150)
+    lost = shadow(shape, centre, 24, inner)
+    ground = gaussian_filter(frame(shape), 6)
+    seen = {
+        edge: shadow_search(lost, 24, edge=edge)[centre]
+        / np.nanstd(shadow_search(ground, 24, edge=edge))
+        for edge in (True, False)
+    }
+    assert shadow_search(lost, 24, edge=True)[centre] == pytest.approx(1, rel=0.03)
+    assert seen[True] > gain * seen[False]
 
 
 def test_neither_a_neighbour_nor_a_gap_decides():

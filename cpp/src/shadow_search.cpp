@@ -13,19 +13,25 @@ namespace fleck {
 namespace {
 
 constexpr int rim = 0, beside = shadow_sectors, core = 2 * shadow_sectors, zones = 2 * shadow_sectors + 1;
-constexpr double core_begins = 0.20, core_ends = 0.45, rim_begins = 0.55, rim_ends = 0.95;
-constexpr double beside_begins = 1.05, beside_ends = 1.20;
+
+// Where they begin and end, in radii.
+struct Bounds {
+  double core_begins, core_ends, rim_begins, rim_ends, beside_begins, beside_ends;
+};
+constexpr Bounds bounds_of_whole{0.20, 0.45, 0.55, 0.95, 1.05, 1.20};
+constexpr Bounds bounds_of_edge{0.0, -1.0, 0.80, 0.97, 1.03, 1.15};  // no core
+
 constexpr std::int64_t least_of_sector = 40, least_of_core = 30;  // per cent of the pixels
 constexpr float weight_of_core = 0.3f;
 constexpr int least_sectors = 4;
 
-int zone_of(double dy, double dx, double radius) {
+int zone_of(double dy, double dx, double radius, const Bounds& bounds) {
   const double distance = std::hypot(dy, dx) / radius;
-  if (distance >= core_begins && distance <= core_ends) return core;
+  if (distance >= bounds.core_begins && distance <= bounds.core_ends) return core;
   const double turns = std::atan2(dy, dx) / (2 * std::numbers::pi) + 0.5;
   const int sector = static_cast<int>(std::floor(turns * shadow_sectors + 0.5)) % shadow_sectors;
-  if (distance >= rim_begins && distance <= rim_ends) return rim + sector;
-  if (distance >= beside_begins && distance <= beside_ends) return beside + sector;
+  if (distance >= bounds.rim_begins && distance <= bounds.rim_ends) return rim + sector;
+  if (distance >= bounds.beside_begins && distance <= bounds.beside_ends) return beside + sector;
   return -1;
 }
 
@@ -77,10 +83,10 @@ struct Zones {
   std::vector<std::int32_t> offsets[zones];
   bool every_sector = true;  // has pixels; on a grid small radii leave some without
 
-  Zones(double radius, std::int64_t reach, std::int64_t stride) {
+  Zones(double radius, const Bounds& bounds, std::int64_t reach, std::int64_t stride) {
     for (std::int64_t dy = -reach; dy <= reach; ++dy)
       for (std::int64_t dx = -reach; dx <= reach; ++dx)
-        if (const int zone = zone_of(static_cast<double>(dy), static_cast<double>(dx), radius); zone >= 0)
+        if (const int zone = zone_of(static_cast<double>(dy), static_cast<double>(dx), radius, bounds); zone >= 0)
           offsets[zone].push_back(static_cast<std::int32_t>(dy * stride + dx));
     for (int z = 0; z < core; ++z) every_sector = every_sector && !offsets[z].empty();
   }
@@ -142,12 +148,13 @@ void score(const Zones& zone, bool complete, Block& block, float* out, std::int6
 
 }  // namespace
 
-void shadow_search(const Image& lost, const Mask& mask, double radius, std::int64_t margin, View2D<float> out,
-                   int threads) {
-  const std::int64_t reach = static_cast<std::int64_t>(std::ceil(beside_ends * radius));
+void shadow_search(const Image& lost, const Mask& mask, double radius, ShadowPart part, std::int64_t margin,
+                   View2D<float> out, int threads) {
+  const Bounds& bounds = part == ShadowPart::edge ? bounds_of_edge : bounds_of_whole;
+  const std::int64_t reach = static_cast<std::int64_t>(std::ceil(bounds.beside_ends * radius));
   const std::int64_t rows = lost.rows + 2 * margin, cols = lost.cols + 2 * margin;
   const Padded image(lost, mask, margin, reach, threads);
-  const Zones zone(radius, reach, image.cols);
+  const Zones zone(radius, bounds, reach, image.cols);
   parallel_for(rows, threads, [&](std::int64_t y, int) {
     Block block;
     for (std::int64_t x = 0; x < cols; x += shadow_block) {

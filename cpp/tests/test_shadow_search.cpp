@@ -17,11 +17,13 @@ fleck::Image image_of(const std::vector<float>& data, std::int64_t rows, std::in
 }
 
 std::vector<float> search(const std::vector<float>& data, std::int64_t rows, std::int64_t cols, double radius,
-                          std::int64_t margin, int threads, const std::vector<std::uint8_t>& bad = {}) {
+                          std::int64_t margin, int threads, const std::vector<std::uint8_t>& bad = {},
+                          fleck::ShadowPart part = fleck::ShadowPart::whole) {
   const std::int64_t height = rows + 2 * margin, width = cols + 2 * margin;
   std::vector<float> out(height * width, -1.0f);
   const fleck::Mask mask = bad.empty() ? fleck::Mask{} : fleck::Mask{bad.data(), rows, cols, cols, 1};
-  fleck::shadow_search(image_of(data, rows, cols), mask, radius, margin, {out.data(), height, width, width, 1}, threads);
+  fleck::shadow_search(image_of(data, rows, cols), mask, radius, part, margin, {out.data(), height, width, width, 1},
+                       threads);
   return out;
 }
 
@@ -111,6 +113,14 @@ TEST_CASE("shadow_search scores a ring by its depth, and nothing where nothing i
   CHECK(out[24 * 90 + 40] == doctest::Approx(1.0f));
   CHECK(*std::max_element(out.begin(), out.end()) == out[24 * 90 + 40]);
   CHECK(out[24 * 90 + 70] == doctest::Approx(0.0f));
+}
+
+TEST_CASE("shadow_search scores the edge alone, whatever stands within") {
+  std::vector<float> data = ring(90, 120, 44, 50, 24);
+  for (std::int64_t y = 30; y < 60; ++y) data[y * 120 + 50] = 7.0f;
+  const std::vector<float> out = search(data, 90, 120, 24, 0, 1, {}, fleck::ShadowPart::edge);
+  CHECK(out[44 * 120 + 50] == doctest::Approx(1.0f));
+  CHECK(*std::max_element(out.begin(), out.end()) == out[44 * 120 + 50]);
 }
 
 TEST_CASE("shadow_search puts the image's first pixel at (margin, margin), and scores beyond the frame") {

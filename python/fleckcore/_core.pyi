@@ -43,7 +43,12 @@ def gaussian_filter(
     data: NDArray[Any], sigma: float, mask: NDArray[np.bool_] | None, threads: int
 ) -> NDArray[np.float32]: ...
 def shadow_search(
-    data: NDArray[Any], radius: float, margin: int, mask: NDArray[np.bool_] | None, threads: int
+    data: NDArray[Any],
+    radius: float,
+    edge: bool,
+    margin: int,
+    mask: NDArray[np.bool_] | None,
+    threads: int,
 ) -> NDArray[np.float32]: ...
 def streak_search(
     data: NDArray[Any],

@@ -40,7 +40,7 @@ FALSE_FRACTION = 0.1
 CORRELATED = 1 / 3
 """Distance over which scores are alike, as a fraction of the radius."""
 
-LIMIT_MARGIN = 1.06
+LIMIT_MARGIN = 1.03
 """Scores are not quite Gaussian: bright rings, of which real flats have none, reach so much farther."""
 
 LEAST_TAKEN = 0.7
@@ -48,6 +48,9 @@ LEAST_TAKEN = 0.7
 
 LEAST_LEFT = 0.2
 """Of the degrees of freedom."""
+
+EDGE_LEAST = 60.0
+"""Radius from which shadows are searched by their edge too."""
 
 CLEAR = 10.0
 """Significance from which the axes of a round shadow are fitted, where all of it is on the frame."""
@@ -136,7 +139,7 @@ class LargeSearch:
     """Large round shadows of one frame.
 
     Every radius from ``least`` to ``largest`` is scored everywhere (`fleckcore.kernels.shadow_search`), on a frame
-    binned to suit it. The starts of most gain that do not overlap are fitted and subtracted, and the search goes on
+    binned to suit it. The starts of most gain that do not overlap are fitted and divided out, and the search goes on
     in what is left, so that a rim leaves no fragments. A size that the frame shows to be common (motes on one window
     are of one size) is explained more deeply: as deep as leaves one in ten of that size to chance. In the end only
     what is significant without regard to others of its size is kept.
@@ -150,9 +153,11 @@ class LargeSearch:
     false_alarms : float
         Expected number of features in a frame of Gaussian noise.
     model_error : float
-        Part of a subtracted shadow that may be left, as its shape is not quite that of the model.
+        Part of a shadow divided out that may be left, as its shape is not quite that of the model.
     edge_zone : int
         A shadow must reach farther into the frame than this.
+    bright : bool
+        Whether ``lost`` is what is gained.
     threads : int, optional
         Threads for the kernels.
 
@@ -174,9 +179,11 @@ class LargeSearch:
         false_alarms: float,
         model_error: float,
         edge_zone: int,
+        bright: bool = False,
         threads: int | None = None,
     ) -> None:
         self.valid = valid
+        self.dims = np.float32(-1 if bright else 1)
         self.residual = lost.copy()
         self.explained = np.zeros_like(lost)
         self.false_alarms, self.model_error, self.threads = false_alarms, model_error, threads
@@ -186,11 +193,14 @@ class LargeSearch:
             int(np.ceil(np.log(largest / least) / np.log(RADIUS_STEP))) if largest > least else 0
         )
         self.radii = [least * RADIUS_STEP**i for i in range(steps)]
+        self.searches = [
+            (r, edge) for r in self.radii for edge in (False, True) if not edge or r > EDGE_LEAST
+        ]
         self.found: list[Large] = []
         self._refused: list[_Start] = []
         self._given_back: list[_Start] = []
         self._first = True
-        self._noise: dict[float, Noise] = {}
+        self._noise: dict[tuple[float, bool], Noise] = {}
 
     def run(self) -> None:
         """Explain, learn which sizes are common, explain more; what does not hold in the end is given back."""
@@ -214,7 +224,7 @@ class LargeSearch:
 
     def settle(self) -> None:
         """Judge all again, after `refine`, and keep what is significant without regard to others of its size."""
-        self._noise = {scores.radius: scores.noise for scores in self._scores()}
+        self._noise = {(scores.radius, scores.edge): scores.noise for scores in self._scores()}
         self._judge()
         for large in list(self.found):
             if large.significance < self._limit(large.shadow.radius):
@@ -222,7 +232,7 @@ class LargeSearch:
                 self.found.remove(large)
 
     def _explain(self) -> bool:
-        """Fit and subtract the starts of most gain, again and again; whether there was any."""
+        """Fit and divide out the starts of most gain, again and again; whether there was any."""
         given = self._given_back
         self._refused = [s for i, s in enumerate(given) if any(_near(s, t) for t in given[:i])]
         for number in range(MAX_ROUNDS):
@@ -235,7 +245,7 @@ class LargeSearch:
         return True
 
     def _accept_apart(self, starts: list[_Start], worst: float = np.inf) -> bool:
-        """Fit and subtract those that do not overlap and leave no more than ``worst``; whether there was any."""
+        """Fit and divide out those that do not overlap and leave no more than ``worst``; whether there was any."""
         accepted: list[_Start] = []
         for start in starts:
             apart = all(_apart(start, other) for other in accepted)
@@ -299,7 +309,7 @@ class LargeSearch:
         ]
 
     def _refit(self, some: list[Large]) -> None:
-        """Fit each of some again with all others subtracted."""
+        """Fit each of some again with all others divided out."""
         for large in sorted(some, key=lambda f: -f.shadow.depth * f.shadow.radius):
             self._put(large.shadow, -1)
             again = self._fit(
@@ -324,18 +334,19 @@ class LargeSearch:
 
     def _scores(self) -> Iterator[Scores]:
         level = self._level()
-        for radius in self.radii:
+        for radius, edge in self.searches:
             level = level.suited(radius)
             margin = int(0.35 * radius / level.binning)
-            yield self._score(level, radius, margin)
+            yield self._score(level, radius, margin, edge)
 
     def _score(
-        self, level: Level, radius: float, margin: int, noise: Noise | None = None
+        self, level: Level, radius: float, margin: int, edge: bool, noise: Noise | None = None
     ) -> Scores:
         return round_scores(
             level,
             radius,
             margin,
+            edge=edge,
             model_error=self.model_error,
             threads=self.threads,
             noise=noise,
@@ -350,7 +361,7 @@ class LargeSearch:
         Every fitted shadow takes one degree of freedom from the scores that tell the noise: else the more is
         explained, noise too, the quieter the rest seems, and the more there is to explain.
         """
-        allowed = self.false_alarms / len(self.radii) + FALSE_FRACTION * common
+        allowed = self.false_alarms / len(self.searches) + FALSE_FRACTION * common
         area = BINNING**2 * self.valid.size
         limit = significance_limit(area, [CORRELATED * radius], allowed)
         independent = area / radius**2
@@ -386,7 +397,7 @@ class LargeSearch:
         clear: list[_Start] = []
         faint: list[_Start] = []
         for scores in self._scores():
-            self._noise[scores.radius] = scores.noise
+            self._noise[scores.radius, scores.edge] = scores.noise
             limit = self._limit(scores.radius, self._common(scores.radius))
             z = scores.significance()
             least = FAINT if self._first else limit
@@ -414,8 +425,16 @@ class LargeSearch:
         assert cut is not None
         level = self._level(cut).suited(shadow.radius)
         margin = int(0.6 * shadow.radius / level.binning) + 2
-        noise = self._noise[min(self.radii, key=lambda r: abs(r - shadow.radius))]
-        z = self._score(level, shadow.radius, margin, noise).significance()
+        nearest = min(self.radii, key=lambda r: abs(r - shadow.radius))
+        z = np.fmax.reduce(
+            [
+                self._score(
+                    level, shadow.radius, margin, edge, self._noise[radius, edge]
+                ).significance()
+                for radius, edge in self.searches
+                if radius == nearest
+            ]
+        )
         self._put(shadow, 1)
         y, x = (
             round((c - BINNING * part.start + 0.5) / level.binning - 0.5) + margin
@@ -480,13 +499,15 @@ class LargeSearch:
         return (slice(y0, y1), slice(x0, x1)) if y0 < y1 and x0 < x1 else None
 
     def _put(self, shadow: Shadow, sign: int) -> None:
-        """Subtract a shadow from what is left, or (-1) give it back."""
+        """Divide a shadow out of what is left, or (-1) give it back: what overlaps multiplies."""
         cut = self._window(shadow, shadow.reach)
         if cut is None:
             return
         y, x = (centre_of(np.arange(c.start, c.stop), BINNING) for c in cut)
-        loss = np.float32(sign) * shadow.loss(y[:, None], x[None, :]).astype(np.float32)
-        self.residual[cut] -= loss
+        loss = shadow.loss(y[:, None], x[None, :]).astype(np.float32)
+        through = 1 - self.dims * loss
+        light = 1 - self.dims * self.residual[cut]
+        self.residual[cut] = self.dims * (1 - (light / through if sign > 0 else light * through))
         self.explained[cut] += np.abs(loss) * np.float32(sign)
 
 

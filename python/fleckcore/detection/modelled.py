@@ -98,6 +98,7 @@ def find_large(frame: Frame, options: Options, threads: int | None) -> Modelled:
         false_alarms=options.false_alarms / 2,
         model_error=options.model_error,
         edge_zone=options.edge_zone,
+        bright=options.bright,
         threads=threads,
     )
     search.run()
@@ -111,12 +112,12 @@ def find_large(frame: Frame, options: Options, threads: int | None) -> Modelled:
 
 def _total(found: list[Large], frame: Frame, options: Options) -> Image:
     """What all of them take together."""
-    loss = np.zeros(frame.shape, np.float32)
+    through = np.ones(frame.shape, np.float32)
     sign = np.float32(-1 if options.bright else 1)
     for large in found:
         cut = _window(large.shadow, frame.shape, large.shadow.reach)
-        loss[cut] += sign * _loss(large.shadow, cut)
-    return np.minimum(loss, np.float32(0.98), out=loss)
+        through[cut] *= 1 - sign * _loss(large.shadow, cut)
+    return np.minimum(1 - through, np.float32(0.98))
 
 
 def _window(shadow: Shadow, shape: tuple[int, ...], half: float | None = None) -> Window:

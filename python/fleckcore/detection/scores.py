@@ -34,6 +34,7 @@ FINEST_RADIUS = 16
 """Largest radius in pixels of the binned image that it is searched in."""
 
 SHARPENING = 0.4
+EDGE_SHARPENING = 0.25
 """Structure much larger than this fraction of the radius is taken out before a score."""
 
 NOISE_ROUNDS = 3
@@ -118,6 +119,8 @@ class Scores:
     ----------
     radius : float
         Of what is looked for, pixels of the frame.
+    edge : bool
+        Whether by its edge alone.
     score : ndarray of float32
         Mean fraction lost.
     doubt : ndarray of float32
@@ -125,6 +128,7 @@ class Scores:
     """
 
     radius: float
+    edge: bool
     binning: int
     margin: int
     score: Image
@@ -143,6 +147,7 @@ def round_scores(
     radius: float,
     margin: int,
     *,
+    edge: bool,
     model_error: float,
     threads: int | None,
     noise: Noise | None = None,
@@ -150,13 +155,13 @@ def round_scores(
     """Score rings and discs of one radius everywhere, up to ``margin`` binned pixels outside the frame."""
     size = radius / level.binning
     blind = level.valid < 0.5
-    smooth = gaussian_filter(level.residual, SHARPENING * size, mask=blind, threads=threads)
-    sharp = level.residual - smooth
-    score = shadow_search(sharp, size, mask=blind, margin=margin, threads=threads)
+    sigma = (EDGE_SHARPENING if edge else SHARPENING) * size
+    sharp = level.residual - gaussian_filter(level.residual, sigma, mask=blind, threads=threads)
+    score = shadow_search(sharp, size, edge=edge, mask=blind, margin=margin, threads=threads)
     around = gaussian_filter(np.pad(level.explained, margin), 0.5 * size, threads=threads)
     doubt = np.float32(model_error) * around
     noise = Noise.of(score, doubt) if noise is None else noise
-    return Scores(radius, level.binning, margin, score, doubt, noise)
+    return Scores(radius, edge, level.binning, margin, score, doubt, noise)
 
 
 def limit_of_few(limit: float, independent: float) -> float:

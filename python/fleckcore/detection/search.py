@@ -100,7 +100,8 @@ def find(
     Returns
     -------
     Catalog
-        Sorted by falling significance; empty with ``meta["status"]`` when nothing could be searched.
+        Compact features, streaks, then large shadows, each by falling significance; empty with ``meta["status"]``
+        when nothing could be searched.
 
     Raises
     ------

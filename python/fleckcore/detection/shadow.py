@@ -22,6 +22,14 @@ _STIFFNESS = 10.0
 
 _MOST_STRETCH = 1.2
 
+_STRAY = 0.2
+"""A fit stays so near its start, as a part of the radius."""
+
+_SOFTEST = 0.15
+_SOFTEST_PIXELS = 6.0
+"""The softest edge, as a part of the radius, and in pixels for small ones: over 0.66 of the radius it falls from 90
+to 10 %. Real ones stay below 0.14; a softer fit follows the unevenness of the ground."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shadow:
@@ -152,7 +160,7 @@ def fit_shadow(
     Parameters
     ----------
     start : Shadow
-        First guess; the fit stays near it (centre and radius within 30 %).
+        First guess; the fit stays near it (centre within 20 %, radius within 30 %).
     y, x, lost, error : ndarray of float64, shape (n,)
         Pixels, what they lose, and one standard deviation of it.
     softest : float
@@ -174,10 +182,20 @@ def fit_shadow(
     p = np.concatenate([_values(start), [0.0, 0.0, 0.0]])
     most = _MOST_STRETCH
     low = np.array(
-        [p[0] - 0.3 * r0, p[1] - 0.3 * r0, 0.75 * r0, 0.05, softest, -0.7, 0.0, -most, -most]
+        [p[0] - _STRAY * r0, p[1] - _STRAY * r0, 0.75 * r0, 0.05, softest, -0.7, 0.0, -most, -most]
     )
     high = np.array(
-        [p[0] + 0.3 * r0, p[1] + 0.3 * r0, 1.3 * r0, 0.75, 0.25 * r0, 1.0, 1.0, most, most]
+        [
+            p[0] + _STRAY * r0,
+            p[1] + _STRAY * r0,
+            1.3 * r0,
+            0.75,
+            max(_SOFTEST * r0, _SOFTEST_PIXELS),
+            1.0,
+            1.0,
+            most,
+            most,
+        ]
     )
     plane = np.stack([np.ones_like(x), (x - start.x) / r0, (y - start.y) / r0])
     p[:n] = np.clip(p[:n], low, high)

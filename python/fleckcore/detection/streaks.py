@@ -160,7 +160,7 @@ class StreakSearch:
     ----------
     lost, valid : ndarray of float32, shape (rows, cols)
         Fraction of light lost and the part of each pixel that counts, of the frame binned by
-        `fleckcore.detection.large.BINNING`.
+        `fleckcore.detection.scores.BINNING`.
     doubt : ndarray of float32, shape (rows, cols), optional
         What a model divided out before may have left, as one more standard deviation.
     false_alarms : float
