@@ -91,9 +91,9 @@ class Footprint:
         return pixels
 
     def at_edges(self, shape: tuple[int, int]) -> int:
-        """How many edges of a frame of ``shape`` it touches."""
+        """How many edges of a frame of ``shape`` it touches, or but for one row or column, which are often dead."""
         y0, y1, x0, x1 = self.bbox
-        return sum((y0 == 0, x0 == 0, y1 == shape[0] - 1, x1 == shape[1] - 1))
+        return sum((y0 <= 1, x0 <= 1, y1 >= shape[0] - 2, x1 >= shape[1] - 2))
 
     def continues(self, other: Footprint) -> bool:
         """Whether two streaks lie on one line: the line between them runs along the longer one."""

@@ -40,7 +40,7 @@ FALSE_FRACTION = 0.1
 CORRELATED = 1 / 3
 """Distance over which scores are alike, as a fraction of the radius."""
 
-LIMIT_MARGIN = 1.03
+LIMIT_MARGIN = 1.04
 """Scores are not quite Gaussian: bright rings, of which real flats have none, reach so much farther."""
 
 LEAST_TAKEN = 0.7
