@@ -225,3 +225,24 @@ def test_offset_and_chip_reach_the_table(dark):
     catalog = fleckcore.find(as_frame(dark.frame.data[:300, :300], chip=2, x_offset=10))
     assert catalog.meta["offset"] == [10, 0]
     assert catalog.meta["parameters"]["window"] == Options().window
+
+
+@pytest.mark.parametrize("radius", [6, 9, 12, 18, 24])
+def test_a_disc_half_cut_by_the_edge_is_one_row(radius):
+    data = flat(noise=0.005)
+    put_disc(data, 250, 0, radius, 0.3)
+    catalog = fleckcore.find(data)
+    assert len(catalog) == 1
+    assert catalog["x_centroid"][0].value == pytest.approx(250, abs=0.5)
+    assert catalog["edge"][0]
+
+
+@pytest.mark.parametrize("dead", [0, 1])
+def test_light_that_ends_in_a_corner_is_no_feature(dead):
+    data = flat(noise=0.005)
+    y, x = np.indices(data.shape)
+    data[x + y < 24] *= 0.4
+    data[:dead] = np.nan
+    catalog = fleckcore.find(data)
+    assert len(catalog) == 0
+    assert catalog.meta["not_listed"] == {"edge": 1}

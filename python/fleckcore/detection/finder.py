@@ -264,11 +264,9 @@ class Finder:
             return "beside a streak" if self.beside_streak and self.beside_streak(footprint) else ""
         if footprint.extent > options.max_size:
             return "large"
+        # Light often ends at the edges and in the corners. What reaches farther into the frame is a large shadow.
         edges = footprint.at_edges(self.loss.shape)
-        # Light often ends in the corners of a frame; what one edge cuts is as wide as it is large.
-        if edges and footprint.extent > (
-            2 * options.least_radius if edges == 1 else options.edge_zone
-        ):
+        if edges and footprint.extent > 2 * options.edge_zone / edges:
             return "edge"
         return ""
 
