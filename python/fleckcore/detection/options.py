@@ -60,7 +60,8 @@ class Options:
         model. What is found on top of it must stand out from that.
     edge_zone : int
         Within this distance of the frame's edge, where the level is extrapolated, a feature must be twice as
-        significant.
+        significant. A large shadow must reach farther into the frame; a compact feature that touches the edge may
+        extend over twice as much, in a corner over as much.
 
     Raises
     ------
