@@ -193,7 +193,7 @@ class LargeSearch:
             int(np.ceil(np.log(largest / least) / np.log(RADIUS_STEP))) if largest > least else 0
         )
         self.radii = [least * RADIUS_STEP**i for i in range(steps)]
-        self.searches = [
+        self._searches = [
             (r, edge) for r in self.radii for edge in (False, True) if not edge or r > EDGE_LEAST
         ]
         self.found: list[Large] = []
@@ -334,7 +334,7 @@ class LargeSearch:
 
     def _scores(self) -> Iterator[Scores]:
         level = self._level()
-        for radius, edge in self.searches:
+        for radius, edge in self._searches:
             level = level.suited(radius)
             margin = int(0.35 * radius / level.binning)
             yield self._score(level, radius, margin, edge)
@@ -361,7 +361,7 @@ class LargeSearch:
         Every fitted shadow takes one degree of freedom from the scores that tell the noise: else the more is
         explained, noise too, the quieter the rest seems, and the more there is to explain.
         """
-        allowed = self.false_alarms / len(self.searches) + FALSE_FRACTION * common
+        allowed = self.false_alarms / len(self._searches) + FALSE_FRACTION * common
         area = BINNING**2 * self.valid.size
         limit = significance_limit(area, [CORRELATED * radius], allowed)
         independent = area / radius**2
@@ -431,7 +431,7 @@ class LargeSearch:
                 self._score(
                     level, shadow.radius, margin, edge, self._noise[radius, edge]
                 ).significance()
-                for radius, edge in self.searches
+                for radius, edge in self._searches
                 if radius == nearest
             ]
         )
