@@ -150,6 +150,18 @@ def test_the_label_image_shows_every_feature():
     assert np.nanmean(result.normalised.transmission[inside]) == pytest.approx(0.97, abs=0.005)
 
 
+def test_where_there_is_less_noise_fainter_shadows_are_found():
+    """Noise grows fourfold from left to right; one noise for all of the frame would hide them."""
+    grows = np.linspace(1, 4, 768, dtype=np.float32)
+    random = np.random.Generator(np.random.PCG64(5))
+    light = 1000 * (1 + 0.005 * grows * random.standard_normal((768, 768), dtype=np.float32))
+    assert len(fleckcore.find(light)) == 0
+    at = [100, 300, 500, 660]
+    seen = fleckcore.find(obscure(as_frame(light), [disc(120, y, 30, 0.005) for y in at]))
+    assert sorted(seen["y_centroid"].value) == pytest.approx(at, abs=3)
+    assert seen["x_centroid"].value == pytest.approx([120] * 4, abs=3)
+
+
 def test_threads_change_nothing():
     light = frame(ring(300, 300, 50, 0.03), ring(500, 120, 30, 0.01))
     one, three = (fleckcore.find(light, threads=n) for n in (1, 3))

@@ -18,6 +18,7 @@ from fleckcore.detection.scores import (
     Level,
     Noise,
     Scores,
+    White,
     centre_of,
     limit_of_few,
     peaks,
@@ -186,6 +187,7 @@ class LargeSearch:
         self.dims = np.float32(-1 if bright else 1)
         self.residual = lost.copy()
         self.explained = np.zeros_like(lost)
+        self._white = White.of(lost, valid, threads)
         self.false_alarms, self.model_error, self.threads = false_alarms, model_error, threads
         self.edge_zone = edge_zone
         largest = min(largest, 0.4 * BINNING * min(lost.shape))
@@ -353,7 +355,8 @@ class LargeSearch:
         )
 
     def _level(self, cut: Window = np.s_[:, :]) -> Level:
-        return Level(BINNING, self.residual[cut], self.valid[cut], self.explained[cut])
+        white = self._white.part(cut)
+        return Level(BINNING, self.residual[cut], self.valid[cut], self.explained[cut], white)
 
     def _limit(self, radius: float, common: float = 0.0) -> float:
         """Significance that few enough rings and discs of one radius pass by chance.

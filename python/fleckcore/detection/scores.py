@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fleckcore.kernels import gaussian_filter, shadow_search
+from fleckcore.kernels import gaussian_filter, mesh_statistics, shadow_search
 
 __all__ = [
     "BINNING",
@@ -18,6 +18,7 @@ __all__ = [
     "Level",
     "Noise",
     "Scores",
+    "White",
     "centre_of",
     "halved",
     "limit_of_few",
@@ -48,6 +49,73 @@ MANY = 50_000
 """No more scores than these, evenly spread, tell the noise."""
 
 
+WHITE_BOX = 32
+"""Side in pixels of the boxes that tell the white noise."""
+
+FINE_PART = 0.872
+"""Of the standard deviation of white noise, what is left without the image smoothed by 1 pixel."""
+
+LEAST_ROUGH = 0.1
+"""Of the usual noise; the noise of less cannot be told."""
+
+ALIKE = 1.1
+"""A frame has one noise, where 96 % of it are closer to the median than this factor."""
+
+WHITE_GAIN = 1.1
+WHITE_GAIN_EDGE = 1.55
+"""Standard deviation of the scores of white noise of 1, times the radius in pixels."""
+
+
+@dataclass(frozen=True, eq=False)
+class White:
+    """White noise of an image, that of photons and of reading out.
+
+    Attributes
+    ----------
+    usual : float
+        One standard deviation of a pixel, the median over the image.
+    rough : ndarray of float32, or None
+        One standard deviation of a pixel over the usual one; None where it is alike everywhere.
+    """
+
+    usual: float
+    rough: Image | None
+
+    @classmethod
+    def of(cls, image: Image, valid: Image, threads: int | None) -> White:
+        """Measure what varies from pixel to pixel."""
+        blind = valid < 0.5
+        if blind.all():
+            return cls(0.0, None)
+        fine = image - gaussian_filter(image, 1.0, mask=blind, threads=threads)
+        mesh = mesh_statistics(fine, WHITE_BOX, mask=blind, threads=threads)
+        noise = mesh.filled().median_filtered().interpolate("noise", threads=threads)
+        low, usual, high = np.quantile(noise[~blind], [0.02, 0.5, 0.98])
+        if high <= ALIKE * usual and usual <= ALIKE * low:
+            return cls(float(usual) / FINE_PART, None)
+        usual = max(float(usual), LEAST_NOISE)
+        rough = np.maximum(noise / np.float32(usual), np.float32(LEAST_ROUGH))
+        return cls(usual / FINE_PART, rough)
+
+    def power(self, margin: int, sigma: float, threads: int | None) -> Image | None:
+        """Its variance over the usual one, smoothed; None where it is alike everywhere."""
+        if self.rough is None:
+            return None
+        squares = np.pad(np.square(self.rough), margin, mode="edge")
+        return gaussian_filter(squares, sigma, threads=threads)
+
+    def part(self, cut: tuple[slice, slice]) -> White:
+        """That of a part of the image."""
+        return White(self.usual, None if self.rough is None else self.rough[cut])
+
+    def halved(self) -> White:
+        """That of the image binned 2 x 2."""
+        if self.rough is None:
+            return White(self.usual / 2, None)
+        rough, _ = halved(self.rough, np.ones_like(self.rough))
+        return White(self.usual / 2, rough)
+
+
 @dataclass(frozen=True, eq=False)
 class Level:
     """The frame binned to pixels of one size: what is lost and not explained, what is valid, what is explained."""
@@ -56,12 +124,13 @@ class Level:
     residual: Image
     valid: Image
     explained: Image
+    white: White
 
     def halved(self) -> Level:
         """Binned twice as much."""
         residual, valid = halved(self.residual, self.valid)
         explained, _ = halved(self.explained, np.ones_like(self.valid))
-        return Level(2 * self.binning, residual, valid, explained)
+        return Level(2 * self.binning, residual, valid, explained, self.white.halved())
 
     def suited(self, radius: float) -> Level:
         """Binned as far as a radius, in pixels of the frame, asks for."""
@@ -73,18 +142,43 @@ class Level:
 
 @dataclass(frozen=True)
 class Noise:
-    """Of the scores of one kind: usual value and one standard deviation."""
+    """Of the scores of one kind.
+
+    Attributes
+    ----------
+    middle : float
+        Usual score.
+    sigma : float
+        One standard deviation where the white noise is the usual one.
+    white : float
+        Part of the variance that the white noise makes; the rest, the ground, is the same everywhere.
+    """
 
     middle: float
     sigma: float
+    white: float = 1.0
 
     @classmethod
-    def of(cls, score: Image, doubt: Image | None = None) -> Noise:
+    def of(
+        cls,
+        score: Image,
+        doubt: Image | None = None,
+        power: Image | None = None,
+        white: float = 0.0,
+    ) -> Noise:
         """Measure the lower half of the scores, where no shadows are, and their lower tail.
 
         It is what stands beside the doubt: 16 % of the scores lie more than one standard deviation of both below
         the middle, and no more than a Gaussian's 0.1 % lie more than three below it. Where the doubt
         is much larger, nothing can be learnt of the noise.
+
+        Parameters
+        ----------
+        score, doubt : ndarray of float32
+        power : ndarray of float32, optional
+            Variance of the white noise over its usual one, where it is not 1 everywhere.
+        white : float
+            One standard deviation of the scores that the usual white noise makes.
         """
         step = max(1, math.ceil(math.sqrt(score.size / MANY)))
         score = score[::step, ::step]
@@ -93,18 +187,41 @@ class Noise:
             return cls(0.0, np.inf)
         middle = float(np.median(score[seen]))
         below = np.float32(middle) - score[seen]
-        beside = np.zeros_like(below) if doubt is None else doubt[::step, ::step][seen]
-        one = NormalDist().cdf(1)
-        sigma = max(float(np.quantile(below, one)), LEAST_NOISE)
-        for _ in range(NOISE_ROUNDS if doubt is not None else 0):
-            sigma = max(sigma * _noise_quantile(below, beside, sigma, one), LEAST_NOISE)
-        tail = _noise_quantile(below, beside, sigma, TAIL_QUANTILE)
-        return cls(middle, sigma * max(1.0, tail / NormalDist().inv_cdf(TAIL_QUANTILE)))
+        beside = None if doubt is None else doubt[::step, ::step][seen]
+        power = None if power is None else power[::step, ::step][seen]
+        noise = cls(middle, 1.0)
+        if power is not None:
+            sigma = _sigma(below, beside, noise.local(power), tail=False)
+            noise = cls(middle, 1.0, min(1.0, (white / sigma) ** 2))
+        return replace(noise, sigma=_sigma(below, beside, noise.local(power)))
+
+    def local(self, power: Image | None) -> Image | np.float32:
+        """One standard deviation at places of such white noise, over the usual one."""
+        if power is None:
+            return np.float32(1)
+        local: Image = np.sqrt(1 + np.float32(self.white) * (power - 1))
+        return local
 
 
-def _noise_quantile(below: Image, doubt: Image, sigma: float, part: float) -> float:
+def _sigma(
+    below: Image, doubt: Image | None, local: Image | np.float32, *, tail: bool = True
+) -> float:
+    """One standard deviation of what lies below the middle; of its tail, if that reaches farther."""
+    below = below / local
+    doubt = None if doubt is None else doubt / local
+    one = NormalDist().cdf(1)
+    sigma = max(float(np.quantile(below, one)), LEAST_NOISE)
+    for _ in range(NOISE_ROUNDS if doubt is not None else 0):
+        sigma = max(sigma * _noise_quantile(below, doubt, sigma, one), LEAST_NOISE)
+    if not tail:
+        return sigma
+    reach = _noise_quantile(below, doubt, sigma, TAIL_QUANTILE)
+    return sigma * max(1.0, reach / NormalDist().inv_cdf(TAIL_QUANTILE))
+
+
+def _noise_quantile(below: Image, doubt: Image | None, sigma: float, part: float) -> float:
     """Quantile of what lies below, in units of noise and doubt; each counts as far as it is noise that it tells."""
-    both = np.hypot(np.float32(sigma), doubt)
+    both = np.hypot(np.float32(sigma), np.zeros_like(below) if doubt is None else doubt)
     values, weight = below / both, (np.float32(sigma) / both) ** 2
     order = np.argsort(values)
     total = np.cumsum(weight[order], dtype=float)
@@ -125,6 +242,8 @@ class Scores:
         Mean fraction lost.
     doubt : ndarray of float32
         What an imperfect model of the shadows around may leave.
+    power : ndarray of float32, or None
+        Variance of the white noise over its usual one; None where that is 1 everywhere.
     """
 
     radius: float
@@ -133,11 +252,12 @@ class Scores:
     margin: int
     score: Image
     doubt: Image
+    power: Image | None
     noise: Noise
 
     def significance(self) -> Image:
         """In standard deviations of noise and doubt."""
-        noise = np.hypot(np.float32(self.noise.sigma), self.doubt)
+        noise = np.hypot(np.float32(self.noise.sigma) * self.noise.local(self.power), self.doubt)
         z: Image = ((self.score - np.float32(self.noise.middle)) / noise).astype(np.float32)
         return z
 
@@ -160,8 +280,11 @@ def round_scores(
     score = shadow_search(sharp, size, edge=edge, mask=blind, margin=margin, threads=threads)
     around = gaussian_filter(np.pad(level.explained, margin), 0.5 * size, threads=threads)
     doubt = np.float32(model_error) * around
-    noise = Noise.of(score, doubt) if noise is None else noise
-    return Scores(radius, edge, level.binning, margin, score, doubt, noise)
+    power = level.white.power(margin, 0.5 * size, threads)
+    if noise is None:
+        white = (WHITE_GAIN_EDGE if edge else WHITE_GAIN) * level.white.usual / size
+        noise = Noise.of(score, doubt, power, white)
+    return Scores(radius, edge, level.binning, margin, score, doubt, power, noise)
 
 
 def limit_of_few(limit: float, independent: float) -> float:
