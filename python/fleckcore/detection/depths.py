@@ -15,7 +15,7 @@ from fleckcore.detection.options import Options
 from fleckcore.detection.search import SearchResult
 from fleckcore.detection.shadow import Shadow
 from fleckcore.frame import Frame
-from fleckcore.kernels import mesh_statistics
+from fleckcore.kernels import gaussian_filter, mesh_statistics
 
 __all__ = ["FrameDepths", "Template", "large_template", "overlap", "templates"]
 
@@ -33,6 +33,9 @@ REACH = 1.45
 
 BLOCKS = 8
 """To a radius: a large shadow is fitted to means of blocks so large, on which correlated noise counts as it is."""
+
+SHARPENING = 0.25
+"""Sigma of the Gaussian, in radii, above which the unevenness of the ground is left out of a fit."""
 
 GAP, BESIDE = 3, 6
 """Pixels between a footprint and the level beside it, and pixels that tell that level."""
@@ -158,7 +161,7 @@ def overlap(a: Template, b: Template) -> float:
 class FrameDepths:
     """Depths of known features in one frame.
 
-    Large shadows are fitted in turn on a curved background, each with all others divided out; then the frame's level
+    Large shadows are fitted in turn, each with all others divided out; then the frame's level
     is taken again without them, until neither pulls the other. The depth of a compact feature is the mean loss over
     its footprint against the level beside it, with the large shadows divided out.
 
@@ -246,23 +249,29 @@ class FrameDepths:
         self._left[self._features[i].cut] *= self._through(i)
 
     def _fit_large(self, feature: Template) -> tuple[float, float]:
-        """Least squares of the shadow and a curved level, on means of blocks; what lies far off is left out."""
+        """Least squares on means of blocks, all of them without what is much larger than the shadow's rim."""
         light = self._left[feature.cut]
         used = feature.fitted & np.isfinite(light)
         if np.count_nonzero(used & feature.footprint) < LEAST_PIXELS:
             return np.nan, np.nan
         size = max(1, round(feature.radius / BLOCKS))
         count = _block_sums(used, size)
-        kept = count >= 0.5 * size**2
-        values = [_block_sums(np.where(used, image, 0), size) for image in (light, feature.loss)]
-        value, loss = (total[kept] / count[kept] for total in values)
-        y, x = ((at - n / 2) / n for at, n in zip(np.nonzero(kept), kept.shape, strict=True))
-        return _slope(
-            value,
-            -self._sign * loss,
-            np.stack([np.ones_like(x), x, y, x * x, x * y, y * y]),
-            count[kept],
+        blind = count < 0.5 * size**2
+        value, loss = (
+            (_block_sums(np.where(used, image, 0), size) / np.maximum(count, 1)).astype(np.float32)
+            for image in (light, -self._sign * feature.loss)
         )
+
+        def sharp(image: Image) -> Image:
+            smooth = gaussian_filter(image, sigma, mask=blind, threads=1)
+            return np.where(blind, np.float32(0), image - smooth)
+
+        sigma = SHARPENING * feature.radius / size
+        shape = sharp(loss)
+        factor, error = _slope(sharp(value)[~blind], shape[~blind], count[~blind])
+        error *= float(np.linalg.norm(sharp(shape)) / np.linalg.norm(shape))
+        level = float(np.median((value - np.float32(factor) * loss)[~blind]))
+        return (factor / level, error / level) if level > 0 else (np.nan, np.nan)
 
     def _restlessness(self, large: Sequence[Template]) -> float:
         """By how much depths scatter more than their errors say where nothing is known, beside each shadow."""
@@ -312,29 +321,24 @@ def _middle(values: NDArray[np.floating]) -> tuple[float, float]:
     return middle, 1.4826 * float(np.median(np.abs(values - middle)))
 
 
-def _slope(value: Array, shape: Array, level: Array, weight: Array) -> tuple[float, float]:
-    """Fit ``level`` and ``shape`` to ``value``, clipped once.
-
-    Gives the factor of ``shape`` over that of the first row of ``level``, and one standard deviation of it.
-    """
+def _slope(value: Image, shape: Image, weight: Array) -> tuple[float, float]:
+    """Give the factor of ``shape`` in ``value`` beside a constant, and one standard deviation of it; clipped once."""
+    value, shape = value.astype(float), shape.astype(float)
     kept = np.ones(value.size, bool)
-    columns = np.vstack([level, shape])
+    columns = np.stack([np.ones_like(shape), shape])
     for _ in range(2):
         if np.count_nonzero(kept) < LEAST_PIXELS:
             return np.nan, np.nan
         scaled = columns[:, kept] * weight[kept]
         inverse = np.linalg.pinv(scaled @ columns[:, kept].T)
         factors = inverse @ (scaled @ value[kept])
-        if not factors[0] > 0:
-            return np.nan, np.nan
         residual = (value - factors @ columns) * np.sqrt(weight)
         freedom = max(1, int(np.count_nonzero(kept)) - len(columns))
         sigma = float(np.sqrt(float(np.sum(residual[kept] ** 2)) / freedom))
         _, spread = _middle(residual[kept])
-        shallow = CLIP_DEPTH * abs(float(factors[-1])) * np.sqrt(weight)
+        shallow = CLIP_DEPTH * abs(float(factors[1])) * np.sqrt(weight)
         kept = np.abs(residual) <= CLIP_SIGMA * spread + shallow
-    level_here, depth, variance = float(factors[0]), float(factors[-1]), float(inverse[-1, -1])
-    return depth / level_here, sigma * np.sqrt(variance) / level_here
+    return float(factors[1]), sigma * float(np.sqrt(inverse[1, 1]))
 
 
 def _block_sums(image: NDArray[np.generic], size: int) -> Array:
