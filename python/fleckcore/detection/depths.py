@@ -268,8 +268,11 @@ class FrameDepths:
 
         sigma = SHARPENING * feature.radius / size
         shape = sharp(loss)
+        power = float(np.linalg.norm(shape))
+        if not power > 0:
+            return np.nan, np.nan
         factor, error = _slope(sharp(value)[~blind], shape[~blind], count[~blind])
-        error *= float(np.linalg.norm(sharp(shape)) / np.linalg.norm(shape))
+        error *= float(np.linalg.norm(sharp(shape))) / power  # the noise was smoothed off too
         level = float(np.median((value - np.float32(factor) * loss)[~blind]))
         return (factor / level, error / level) if level > 0 else (np.nan, np.nan)
 

@@ -53,7 +53,8 @@ WHITE_BOX = 32
 """Side in pixels of the boxes that tell the white noise."""
 
 FINE_PART = 0.872
-"""Of the standard deviation of white noise, what is left without the image smoothed by 1 pixel."""
+"""Of the standard deviation of white noise, what is left without the image smoothed by 1 pixel: the root of
+1 - 2 / (2 pi) + 1 / (4 pi)."""
 
 LEAST_ROUGH = 0.1
 """Of the usual noise; the noise of less cannot be told."""
