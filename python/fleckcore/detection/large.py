@@ -187,7 +187,7 @@ class LargeSearch:
         self.dims = np.float32(-1 if bright else 1)
         self.residual = lost.copy()
         self.explained = np.zeros_like(lost)
-        self._white = White.of(lost, valid, threads)
+        self._white = White(0.0, None)
         self.false_alarms, self.model_error, self.threads = false_alarms, model_error, threads
         self.edge_zone = edge_zone
         largest = min(largest, 0.4 * BINNING * min(lost.shape))
@@ -335,6 +335,7 @@ class LargeSearch:
     # Scores
 
     def _scores(self) -> Iterator[Scores]:
+        self._white = White.of(self.residual, self.valid, self.threads)
         level = self._level()
         for radius, edge in self._searches:
             level = level.suited(radius)
