@@ -155,6 +155,26 @@ def test_errors_are_right():
     assert 0.7 < np.std(pull) < 1.4
 
 
+@pytest.mark.parametrize("masked", [0.5, 0.8, 0.9])
+def test_few_valid_pixels_are_noise_still(masked):
+    """No box of the mesh is a quarter valid: noise that is not known was taken for none, and each pixel listed."""
+    random = np.random.Generator(np.random.PCG64(3))
+    light = 1000 * (1 + 0.005 * random.standard_normal((400, 400), dtype=np.float32))
+    assert len(fleckcore.find(light, mask=random.random(light.shape) < masked)) <= 1
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("side", [1, 6, 12, 30])
+def test_an_island_of_valid_pixels_is_searched(side):
+    random = np.random.Generator(np.random.PCG64(3))
+    light = 1000 * (1 + 0.005 * random.standard_normal((400, 400), dtype=np.float32))
+    mask = np.ones(light.shape, bool)
+    mask[200 : 200 + side, 150 : 150 + side] = False
+    catalog = fleckcore.find(light, mask=mask)
+    assert len(catalog) == 0
+    assert catalog.meta["status"] == "OK"
+
+
 def test_masked_fleck_is_not_found():
     data = flat()
     put_disc(data, 100, 100, 4, 0.5)

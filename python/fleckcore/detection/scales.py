@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 
 from fleckcore.kernels import gaussian_filter, mesh_statistics
 
-__all__ = ["Candidate", "Scale", "candidates", "make_scales", "significance_limit"]
+__all__ = ["Candidate", "Scale", "candidates", "make_scales", "mesh_noise", "significance_limit"]
 
 LEAST_NOISE = 1e-5
 """Rounding of a float32 ratio; keeps a noiseless frame from dividing by zero."""
+
+LEAST_PIXELS = 100
+"""So many valid pixels in a box tell its noise to 7 %."""
 
 TAIL_QUANTILE = 0.999
 
@@ -119,19 +122,27 @@ def make_scales(
         ``mask`` and the single pixels that deviate to the opposite side by more than 6 sigma (hot pixels and
         cosmic rays, in a search of shadows), which would hide what they stand in.
     """
-    noise = _mesh_noise(loss, mask, mesh, threads)
+    noise = mesh_noise(loss, mask, mesh, threads)
     with np.errstate(invalid="ignore"):
         mask = mask | (loss < -6.0 * noise)
     scales = [_make_scale(loss, error, doubt, mask, sigma, mesh, threads) for sigma in sigmas]
     return scales, mask
 
 
-def _mesh_noise(
+def mesh_noise(
     image: NDArray[np.float32], mask: NDArray[np.bool_], box: int, threads: int | None
 ) -> NDArray[np.float32]:
+    """One standard deviation of a pixel, on a mesh; infinite where nothing tells it.
+
+    Boxes that are mostly masked take the noise of others. If all are, few pixels must do.
+    """
     mesh = mesh_statistics(image, box, mask=mask, threads=threads)
+    if not mesh.count.any():
+        few = min(1.0, LEAST_PIXELS / box**2)
+        mesh = mesh_statistics(image, box, mask=mask, min_valid=few, threads=threads)
     noise = mesh.filled().median_filtered().interpolate("noise", threads=threads)
-    return np.fmax(noise, np.float32(LEAST_NOISE), out=noise)
+    np.copyto(noise, np.inf, where=np.isnan(noise))
+    return np.maximum(noise, np.float32(LEAST_NOISE), out=noise)
 
 
 def _make_scale(
@@ -145,7 +156,7 @@ def _make_scale(
 ) -> Scale:
     smooth = gaussian_filter(loss, sigma, mask=mask, threads=threads) if sigma else loss.copy()
     coarse = int(box * max(1.0, sigma / 2))  # boxes that hold enough independent values
-    noise = _mesh_noise(smooth, mask, coarse, threads)
+    noise = mesh_noise(smooth, mask, coarse, threads)
     if error is not None:
         promised = error / np.float32(max(1.0, 2 * np.sqrt(np.pi) * sigma))
         np.fmax(noise, promised, out=noise)

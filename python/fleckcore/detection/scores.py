@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fleckcore.kernels import gaussian_filter, mesh_statistics, shadow_search
+from fleckcore.detection.scales import mesh_noise
+from fleckcore.kernels import gaussian_filter, shadow_search
 
 __all__ = [
     "BINNING",
@@ -47,7 +48,6 @@ FEW_SCORES = 50
 
 MANY = 50_000
 """No more scores than these, evenly spread, tell the noise."""
-
 
 WHITE_BOX = 32
 """Side in pixels of the boxes that tell the white noise."""
@@ -87,15 +87,14 @@ class White:
     def of(cls, image: Image, valid: Image, threads: int | None) -> White:
         """Measure what varies from pixel to pixel."""
         blind = valid < 0.5
-        if blind.all():
-            return cls(0.0, None)
         fine = image - gaussian_filter(image, 1.0, mask=blind, threads=threads)
-        mesh = mesh_statistics(fine, WHITE_BOX, mask=blind, threads=threads)
-        noise = mesh.filled().median_filtered().interpolate("noise", threads=threads)
-        low, usual, high = np.quantile(noise[~blind], [0.02, 0.5, 0.98])
+        noise = mesh_noise(fine, blind, WHITE_BOX, threads)
+        known = noise[~blind & np.isfinite(noise)]
+        if not known.size:
+            return cls(0.0, None)
+        low, usual, high = np.quantile(known, [0.02, 0.5, 0.98]).tolist()
         if high <= ALIKE * usual and usual <= ALIKE * low:
-            return cls(float(usual) / FINE_PART, None)
-        usual = max(float(usual), LEAST_NOISE)
+            return cls(usual / FINE_PART, None)
         rough = np.maximum(noise / np.float32(usual), np.float32(LEAST_ROUGH))
         return cls(usual / FINE_PART, rough)
 
