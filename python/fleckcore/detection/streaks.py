@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fleckcore.detection.footprint import Window
-from fleckcore.detection.scales import significance_limit
+from fleckcore.detection.scales import mesh_noise, significance_limit
 from fleckcore.detection.scores import BINNING, Image, Noise, centre_of, halved, limit_of_few
 from fleckcore.detection.streak import MOST_WIDTH, Streak, fit_streak
-from fleckcore.kernels import mesh_statistics, streak_search
+from fleckcore.kernels import streak_search
 
 __all__ = ["Line", "StreakSearch", "linked"]
 
@@ -196,7 +196,7 @@ class StreakSearch:
         self.false_alarms, self.model_error = false_alarms, model_error
         self.edge_zone, self.threads = edge_zone, threads
         self.shape = BINNING * lost.shape[0], BINNING * lost.shape[1]
-        self.noise = self._pixel_noise(lost, valid)
+        self.noise = mesh_noise(lost, valid < 0.5, MESH, threads)
         self.found: list[Line] = []
         self._refused: list[tuple[float, float, float, float]] = []
         self._scores: dict[tuple[Segment, float], Noise] = {}
@@ -266,11 +266,6 @@ class StreakSearch:
 
     # Scores
 
-    def _pixel_noise(self, lost: Image, valid: Image) -> Image:
-        mesh = mesh_statistics(lost, MESH, mask=valid < 0.5, threads=self.threads)
-        noise = mesh.filled().median_filtered().interpolate("noise", threads=self.threads)
-        return np.fmax(noise, np.float32(1e-6))
-
     def _levels(self, cut: Window = EVERYWHERE) -> Iterator[_Level]:
         lost, valid, binning = self.residual[cut], self.valid[cut], BINNING
         explained = self.explained[cut]
@@ -285,7 +280,7 @@ class StreakSearch:
             if cut == EVERYWHERE:
                 if min(lost.shape) < MESH:
                     return
-                self._pixel_noises[binning] = self._pixel_noise(lost, valid)
+                self._pixel_noises[binning] = mesh_noise(lost, valid < 0.5, MESH, self.threads)
             if binning not in self._pixel_noises:  # the frame is too small to know it
                 return
             rows, cols = (slice(c.start and c.start * BINNING // binning, None) for c in cut)
