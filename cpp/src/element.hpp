@@ -7,13 +7,16 @@
 
 #include "fleck/image.hpp"
 
+// Inlined always: the copy of a function that several instruction sets share could be that of the widest.
+#define FLECK_INLINE inline __attribute__((always_inline))
+
 namespace fleck {
 
 struct Half {  // IEEE binary16, stored only
   std::uint16_t bits;
 };
 
-inline float to_float(Half h) {
+FLECK_INLINE float to_float(Half h) {
   const std::uint32_t sign = std::uint32_t(h.bits & 0x8000u) << 16;
   const std::uint32_t rest = h.bits & 0x7fffu;
   if (rest >= 0x7c00u) return std::bit_cast<float>(sign | 0x7f800000u | (rest & 0x3ffu) << 13);  // Inf, NaN
@@ -21,10 +24,10 @@ inline float to_float(Half h) {
   return std::bit_cast<float>(sign | std::bit_cast<std::uint32_t>(std::bit_cast<float>(rest << 13) * 0x1p112f));
 }
 
-inline std::uint8_t swap_bytes(std::uint8_t v) { return v; }
-inline std::uint16_t swap_bytes(std::uint16_t v) { return __builtin_bswap16(v); }
-inline std::uint32_t swap_bytes(std::uint32_t v) { return __builtin_bswap32(v); }
-inline std::uint64_t swap_bytes(std::uint64_t v) { return __builtin_bswap64(v); }
+FLECK_INLINE std::uint8_t swap_bytes(std::uint8_t v) { return v; }
+FLECK_INLINE std::uint16_t swap_bytes(std::uint16_t v) { return __builtin_bswap16(v); }
+FLECK_INLINE std::uint32_t swap_bytes(std::uint32_t v) { return __builtin_bswap32(v); }
+FLECK_INLINE std::uint64_t swap_bytes(std::uint64_t v) { return __builtin_bswap64(v); }
 
 template <std::size_t Size>
 struct unsigned_of;
@@ -47,7 +50,7 @@ struct unsigned_of<8> {
 
 // One element of type T at any address, aligned or not.
 template <class T, bool Swapped>
-inline T read_element(const std::byte* p) {
+FLECK_INLINE T read_element(const std::byte* p) {
   typename unsigned_of<sizeof(T)>::type bits;
   std::memcpy(&bits, p, sizeof bits);
   if constexpr (Swapped) bits = swap_bytes(bits);

@@ -4,10 +4,10 @@
 #include "fleck/runtime.hpp"
 
 #if defined(__x86_64__)
-#define FLECK_PICK(function)                                                 \
-  (::fleck::active_isa() == ::fleck::Isa::avx512 ? &::fleck::avx512::function \
-   : ::fleck::active_isa() == ::fleck::Isa::avx2 ? &::fleck::avx2::function   \
-                                                 : &::fleck::baseline::function)
+#define FLECK_PICK(...)                                                 \
+  (::fleck::active_isa() == ::fleck::Isa::avx512 ? &::fleck::avx512::__VA_ARGS__ \
+   : ::fleck::active_isa() == ::fleck::Isa::avx2 ? &::fleck::avx2::__VA_ARGS__   \
+                                                 : &::fleck::baseline::__VA_ARGS__)
 #define FLECK_FOR_EACH_ISA(declare) \
   namespace baseline {              \
   declare                           \
@@ -19,7 +19,7 @@
   declare                           \
   }
 #else
-#define FLECK_PICK(function) (&::fleck::baseline::function)
+#define FLECK_PICK(...) (&::fleck::baseline::__VA_ARGS__)
 #define FLECK_FOR_EACH_ISA(declare) \
   namespace baseline {              \
   declare                           \

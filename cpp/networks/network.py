@@ -1,0 +1,130 @@
+"""Straight-line programs of minimum and maximum: sorting, merging and selection without a branch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+# Sorting networks with the fewest known comparators (Knuth, The Art of Computer Programming 3, 5.3.4, and the list
+# of B. Dobbelaere); longer inputs are cut in two and merged.
+BEST_SORTS = {
+    4: [(0, 2), (1, 3), (0, 1), (2, 3), (1, 2)],
+    5: [(0, 3), (1, 4), (0, 2), (1, 3), (0, 1), (2, 4), (1, 2), (3, 4), (2, 3)],
+    6: [(0, 5), (1, 3), (2, 4), (1, 2), (3, 4), (0, 3), (2, 5), (0, 1), (2, 3), (4, 5), (1, 2), (3, 4)],
+    7: [(0, 6), (2, 3), (4, 5), (0, 2), (1, 4), (3, 6), (0, 1), (2, 5), (3, 4), (1, 2), (4, 6), (2, 3), (4, 5)]
+    + [(1, 2), (3, 4), (5, 6)],
+    8: [(0, 2), (1, 3), (4, 6), (5, 7), (0, 4), (1, 5), (2, 6), (3, 7), (0, 1), (2, 3), (4, 5), (6, 7)]
+    + [(2, 4), (3, 5), (1, 4), (3, 6), (1, 2), (3, 4), (5, 6)],
+    12: [(0, 8), (1, 7), (2, 6), (3, 11), (4, 10), (5, 9), (0, 1), (2, 5), (3, 4), (6, 9), (7, 8), (10, 11)]
+    + [(0, 2), (1, 6), (5, 10), (9, 11), (0, 3), (1, 2), (4, 6), (5, 7), (8, 11), (9, 10), (1, 4), (3, 5)]
+    + [(6, 8), (7, 10), (1, 3), (2, 5), (6, 9), (8, 10), (2, 3), (4, 5), (6, 7), (8, 9), (4, 6), (5, 7)]
+    + [(3, 4), (5, 6), (7, 8)],
+}
+
+# Merges of up to this many values are written whole, one after another: their values fit the registers. The layers
+# that combine them are written as the results need them, lowest first. Depth first throughout is the worst order.
+WHOLE = 20
+
+
+class Network:
+    """Values are numbers; `steps[v]` says how value v comes about: ("in", text) or ("min" or "max", a, b)."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple] = []
+        self.known: dict[tuple, int] = {}
+        self.whole: list[int] = []  # steps of short merges and sorts, to be written first and in this order
+
+    def input(self, text: str) -> int:
+        self.steps.append(("in", text))
+        return len(self.steps) - 1
+
+    def inputs(self, name: str, n: int) -> list[int]:
+        return [self.input(f"L::load({name}, {i})") for i in range(n)]
+
+    def _step(self, name: str, a: int, b: int) -> int:
+        if a == b:
+            return a
+        step = (name, min(a, b), max(a, b))
+        if step not in self.known:
+            self.steps.append(step)
+            self.known[step] = len(self.steps) - 1
+        return self.known[step]
+
+    def minimum(self, a: int, b: int) -> int:
+        return self._step("min", a, b)
+
+    def maximum(self, a: int, b: int) -> int:
+        return self._step("max", a, b)
+
+    def exchange(self, a: int, b: int) -> list[int]:
+        return [self.minimum(a, b), self.maximum(a, b)]
+
+    def sort(self, values: Sequence[int]) -> list[int]:
+        n = len(values)
+        if n in BEST_SORTS:
+            first = len(self.steps)
+            x = list(values)
+            for i, j in BEST_SORTS[n]:
+                x[i], x[j] = self.exchange(x[i], x[j])
+            self.whole += range(first, len(self.steps))
+            return x
+        if n < 2:
+            return list(values)
+        half = 8 if 8 < n < 16 else 12 if 16 < n <= 24 else (n + 1) // 2
+        return self.merge(self.sort(values[:half]), self.sort(values[half:]))
+
+    def merge(self, a: Sequence[int], b: Sequence[int]) -> list[int]:
+        """Two sorted lists of any lengths into one: Batcher's odd-even merge."""
+        if not a or not b:
+            return [*a, *b]
+        if len(a) == len(b) == 1:
+            return self.exchange(a[0], b[0])
+        first = len(self.steps)
+        out = self._combine(self.merge(a[0::2], b[0::2]), self.merge(a[1::2], b[1::2]))
+        if len(a) + len(b) <= WHOLE:
+            self.whole += range(first, len(self.steps))
+        return out
+
+    def _combine(self, even: Sequence[int], odd: Sequence[int]) -> list[int]:
+        out = [even[0]]
+        for i in range(max(len(odd), len(even) - 1)):
+            if i < len(odd) and i + 1 < len(even):
+                out += self.exchange(odd[i], even[i + 1])
+            else:
+                out.append(odd[i] if i < len(odd) else even[i + 1])
+        return out
+
+    def write(self, results: Sequence[int]) -> list[str]:
+        """The program's lines, without what no result needs; result i is stored as soon as it is known."""
+        needed = self.needed(results)
+        lines: list[str] = []
+        written: set[int] = set()
+
+        def value(v: int) -> None:
+            if v in written:
+                return
+            written.add(v)
+            step = self.steps[v]
+            if step[0] == "in":
+                lines.append(f"const V v{v} = {step[1]};")
+                return
+            value(step[1])
+            value(step[2])
+            lines.append(f"const V v{v} = L::{step[0]}(v{step[1]}, v{step[2]});")
+
+        for v in self.whole:
+            if v in needed:
+                value(v)
+        for i, v in enumerate(results):
+            value(v)
+            lines.append(f"L::store(out, {i}, v{v});")
+        return lines
+
+    def needed(self, results: Sequence[int]) -> set[int]:
+        needed: set[int] = set()
+        stack = list(results)
+        while stack:
+            v = stack.pop()
+            if v not in needed:
+                needed.add(v)
+                stack += self.steps[v][1:] if self.steps[v][0] != "in" else ()
+        return needed

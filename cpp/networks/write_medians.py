@@ -1,0 +1,250 @@
+"""Writes the C++ of the median networks: python write_medians.py OUTPUT.hpp
+
+For every window two classes, Median15x15 and TrimmedMedian15x15. Both compute the medians of a tile in all lanes of
+`L` at once, from lists that the step before has left in `slots` and from the pixels themselves; the second leaves
+out ranks that are hardly ever the median, and says when a median is not proven by what it has kept.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from network import Network
+from plan import Output, Plan, SortedList
+
+# Standard deviations of a rank that a trimmed list keeps on each side.
+SPREAD = 4.9
+# Below, trimming saves nothing.
+TRIMMED_FROM = 9
+
+
+def halvings(rows: int, cols: int) -> tuple[int, int, str]:
+    """Tile rows and columns, and how the tile is halved: measured over 3x3 to 31x31."""
+    side = min(rows, cols)
+    if side <= 5:
+        return 2, 2, "HV"
+    if side <= 11:
+        return 2, 4, "HHV"
+    return 4, 8, "HVHHV"
+
+
+class Functions:
+    """One function for lists of the same shape, however many plans ask for it."""
+
+    def __init__(self) -> None:
+        self.text: dict[str, list[str]] = {}
+
+    def for_list(self, made: SortedList) -> str:
+        parts = [part for part, _ in made.lists]
+        offset = sum(part.first for part in parts)
+        name = "_".join(
+            [
+                "merge" if len(parts) == 2 else "extend" if parts else "sort",
+                *(f"{part.size}{'b' * part.bounded}" for part in parts),
+                *([self.layout(made.pixels)] if made.pixels else []),
+                f"from{made.first - offset}to{made.last - offset}{'t' * made.trimmed}",
+            ]
+        )
+        if name not in self.text:
+            network = Network()
+            runs = [network.inputs("ab"[i], part.size) for i, part in enumerate(parts)]
+            if made.pixels:
+                runs.append(network.sort(self.inputs(network, made.pixels)))
+            out = runs[0] if len(runs) == 1 else network.merge(*runs)
+            lines = network.write(out[made.first - offset : made.last - offset])
+            if made.bounded:
+                lines += self.bounds(made, parts)
+            self.add(name, "void", [*self.operands(parts), *(PIXELS if made.pixels else []), "T* __restrict out"], lines)
+        return name
+
+    def for_output(self, output: Output) -> str:
+        core, piece = output.core, output.piece[0]
+        name = f"median_{core.size}{'b' * core.bounded}_{piece.size}_{'c' * (output.corner is not None)}at{output.rank}"
+        if name not in self.text:
+            assert not piece.bounded
+            network = Network()
+            merged = network.merge(network.inputs("a", core.size), network.inputs("b", piece.size))
+            median = merged[output.rank]
+            if output.corner is not None:
+                corner = network.input("L::load(rows[0], at)")
+                median = network.maximum(merged[output.rank - 1], network.minimum(median, corner))
+            lines = network.write([median])
+            arguments = [*self.operands([core, piece]), *(PIXELS if output.corner is not None else []), "T* __restrict out"]
+            if core.bounded:
+                low, high = f"L::load(a, {core.size})", f"L::load(a, {core.size + 1})"
+                lines.append(f"L::check(v{median}, {low}, {high}, unproven);")
+                arguments.append("typename L::Doubt& unproven")
+            self.add(name, "void", arguments, lines)
+        return name
+
+    def add(self, name: str, result: str, arguments: list[str], lines: list[str]) -> None:
+        head = f"template <class L, class T = typename L::T>\nFLECK_NETWORK {result} {name}({', '.join(arguments)}) {{"
+        self.text[name] = [head, "  using V = typename L::V;", *(f"  {line}" for line in lines), "}"]
+
+    def operands(self, parts: list[SortedList]) -> list[str]:
+        return [f"const T* {'ab'[i]}" for i in range(len(parts))]
+
+    def layout(self, pixels: list[tuple[int, int]]) -> str:
+        """How pixels lie to the first of them: part of a function's name."""
+        top, left = pixels[0]
+        rows, cols = [r - top for r, _ in pixels], [c - left for _, c in pixels]
+        if not any(cols):
+            return "rows" + "_".join(map(str, rows))
+        return "cols" + "_".join(map(str, cols)) + ("" if not any(rows) else "rows" + "_".join(map(str, rows)))
+
+    def inputs(self, network: Network, pixels: list[tuple[int, int]]) -> list[int]:
+        top, left = pixels[0]
+        return [network.input(f"L::load(rows[{r - top}], at + {c - left})") for r, c in pixels]
+
+    def bounds(self, made: SortedList, parts: list[SortedList]) -> list[str]:
+        """The highest of all lowest values kept, and the lowest of all highest."""
+        lines = []
+        for name, better, own, place in (("low", "max", 0, 0), ("high", "min", made.size - 1, 1)):
+            values = [f"L::load({'ab'[i]}, {part.size + place})" for i, part in enumerate(parts) if part.bounded]
+            values += [f"L::load(out, {own})"] * made.trimmed
+            text = values[0]
+            for value in values[1:]:
+                text = f"L::{better}({text}, {value})"
+            lines.append(f"L::store(out, {made.size + place}, {text});  // {name}")
+        return lines
+
+
+PIXELS = ["const T* const* rows", "std::ptrdiff_t at"]
+
+
+class Scratch:
+    """Places for the lists that only one tile uses; a place is free again after the last use."""
+
+    def __init__(self) -> None:
+        self.used: list[tuple[int, int]] = []
+        self.size = 0
+
+    def take(self, n: int) -> int:
+        at = 0
+        for first, last in sorted(self.used):
+            if first - at >= n:
+                break
+            at = max(at, last)
+        self.used.append((at, at + n))
+        self.size = max(self.size, at + n)
+        return at
+
+    def free(self, at: int, n: int) -> None:
+        self.used.remove((at, at + n))
+
+
+def storage(made: SortedList) -> int:
+    return made.size + 2 * made.bounded
+
+
+class Writer:
+    def __init__(self, plan: Plan, name: str, functions: Functions) -> None:
+        self.plan, self.name, self.functions = plan, name, functions
+        self.scratch = Scratch()
+        self.places: dict[SortedList, int] = {}
+
+    def text(self) -> list[str]:
+        calls, ahead = self.calls()
+        plan = self.plan
+        bounded = any(output.core.bounded for output in plan.outputs)
+        return [
+            "template <class L>",
+            f"struct {self.name} {{",
+            "  using T = typename L::T;",
+            f"  static constexpr int window_rows = {plan.rows}, window_cols = {plan.cols};",
+            f"  static constexpr int tile_rows = {plan.tile_rows}, tile_cols = {plan.tile_cols};",
+            f"  static constexpr int lead = {plan.lead}, slots = {plan.depth}, reach = {self.reach()};",
+            f"  static constexpr int slot_size = {plan.slot_size}, scratch_size = {self.scratch.size};",
+            "  static void ahead(const T* const* rows, T* const* slots, [[maybe_unused]] T* scratch) {",
+            *(f"    {line}" for line in calls[:ahead]),
+            "  }",
+            "  static auto tile(const T* const* rows, T* const* slots, [[maybe_unused]] T* scratch, T* const* out) {",
+            *(["    typename L::Doubt unproven{};"] if bounded else []),
+            *(f"    {line}" for line in calls[ahead:]),
+            f"    return {'L::bits(unproven)' if bounded else 'std::uint64_t(0)'};",
+            "  }",
+            "};",
+        ]
+
+    def calls(self) -> tuple[list[str], int]:
+        """The calls in order, and how many of them belong to the tiles ahead."""
+        order: list[SortedList | Output] = [made for made in self.plan.lists if made.lead > 0]
+        ahead = len(order)
+        done = set(order)
+
+        def visit(made: SortedList) -> None:
+            if made not in done:
+                done.add(made)
+                for part, _ in made.lists:
+                    visit(part)
+                order.append(made)
+
+        for output in self.plan.outputs:
+            visit(output.core)
+            visit(output.piece[0])
+            order.append(output)
+        last_use = {}
+        for i, item in enumerate(order):
+            for part, _ in self.operands(item):
+                last_use[part] = i
+        lines = []
+        for i, item in enumerate(order):
+            lines.append(self.call(item))
+            for part in {part for part, _ in self.operands(item)}:
+                if part.slot is None and last_use[part] == i:
+                    self.scratch.free(self.places[part], storage(part))
+        return lines, ahead
+
+    def reach(self) -> int:
+        """Columns from the first of a tile to the last that it, or a list ahead of it, reads."""
+        plan = self.plan
+        last = [(made.lead * plan.tile_cols, made.pixels) for made in plan.lists]
+        last += [(0, [output.corner]) for output in plan.outputs if output.corner]
+        return 1 + max(ahead + col for ahead, pixels in last for _, col in pixels)
+
+    def operands(self, item: SortedList | Output) -> list[tuple[SortedList, int]]:
+        return item.lists if isinstance(item, SortedList) else [(item.core, 0), item.piece]
+
+    def call(self, item: SortedList | Output) -> str:
+        if isinstance(item, SortedList):
+            function, lead, pixels = self.functions.for_list(item), item.lead, item.pixels[:1]
+            if item.slot is None:
+                self.places[item] = self.scratch.take(storage(item))
+            out = self.place(item, lead)
+        else:
+            function, lead, pixels = self.functions.for_output(item), 0, [item.corner] if item.corner else []
+            out = f"out[{item.row}] + {item.col} * L::lanes"
+        arguments = [self.place(part, lead + tile) for part, tile in self.operands(item)]
+        for row, col in pixels:
+            arguments += [f"rows + {row}", str(col + lead * self.plan.tile_cols)]
+        arguments.append(out)
+        if not isinstance(item, SortedList) and item.core.bounded:
+            arguments.append("unproven")
+        return f"{function}<L>({', '.join(arguments)});"
+
+    def place(self, made: SortedList, tile: int) -> str:
+        if made.slot is None:
+            return f"scratch + {self.places[made]} * L::lanes"
+        return f"slots[{tile}] + {made.slot} * L::lanes"
+
+
+def main(output: str, windows: list[str]) -> None:
+    functions = Functions()
+    classes: list[str] = []
+    entries: list[str] = []
+    for window in windows:
+        rows, cols = map(int, window.split("x"))
+        names = [f"Median{window}"] * 2
+        classes += Writer(Plan(rows, cols, *halvings(rows, cols)), names[0], functions).text()
+        if min(rows, cols) >= TRIMMED_FROM:
+            names[1] = f"TrimmedMedian{window}"
+            classes += Writer(Plan(rows, cols, *halvings(rows, cols), spread=SPREAD), names[1], functions).text()
+        entries.append(f"X({', '.join(names)})")
+    text = [line for lines in functions.text.values() for line in lines]
+    macro = f"#define FLECK_MEDIAN_NETWORKS(X) {' '.join(entries)}"
+    Path(output).write_text("\n".join([*text, *classes, macro, ""]))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2:])

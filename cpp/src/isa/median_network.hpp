@@ -1,0 +1,63 @@
+// Medians of small windows by networks of minimum and maximum: a strip of tiles at a time.
+//
+// A block of the frame is cut into `lanes` parts side by side, one for each lane of a vector, and each part into
+// `tiles` tiles of tile_rows x tile_cols outputs. A strip is one row of such tiles. Pixels are floating-point or
+// 16-bit keys (median_keys.hpp), which minimum and maximum order completely.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "isa.hpp"
+
+namespace fleck {
+
+// What a network needs; tile_rows = 0 when there is none for the window.
+struct NetworkSizes {
+  int window_rows = 0, window_cols = 0;
+  int tile_rows = 0, tile_cols = 0;
+  int lanes = 0;
+  int lead = 0;                  // tiles that are prepared ahead of the one whose medians are taken
+  int reach = 0;                 // input columns that a tile reads, those of the tiles ahead included
+  std::ptrdiff_t workspace = 0;  // elements
+};
+
+template <class T>
+struct MedianStrip {
+  NetworkSizes sizes;
+  int tiles;               // in each lane
+  T* pixels;               // ring of `ring_rows` rows of row_size() elements, aligned to 64 bytes, initialised
+  T* medians;              // medians_size() elements, aligned
+  T* workspace;            // aligned, initialised
+  int untrimmed = 0;       // strips to come that take the full network at once, because trimmed ones failed
+
+  int ring_rows() const { return sizes.window_rows - 1 + sizes.tile_rows; }
+  int lane_cols() const { return tiles * sizes.tile_cols; }
+  // Vectors of one row: `lead` empty tiles, the columns that the tiles read, and the last transposition's rest.
+  int row_vectors() const { return (sizes.lead + tiles - 1) * sizes.tile_cols + sizes.reach + sizes.lanes; }
+  std::ptrdiff_t row_size() const { return std::ptrdiff_t(row_vectors()) * sizes.lanes; }
+  std::ptrdiff_t medians_size() const {
+    return (std::ptrdiff_t(sizes.tile_rows) * lane_cols() + sizes.lanes) * sizes.lanes;
+  }
+  // Elements of a line, the row as it stands in the frame: the columns of all lanes.
+  std::ptrdiff_t line_size() const {
+    return std::ptrdiff_t(sizes.lanes - 1) * lane_cols() + row_vectors();
+  }
+};
+
+#define FLECK_DECLARE_MEDIAN_NETWORK                                                                           \
+  template <class T>                                                                                           \
+  NetworkSizes network_sizes(int window_rows, int window_cols);                                                \
+  /* Puts line (line_size() elements, the first that of the strip's first output's window) into ring row y. */ \
+  template <class T>                                                                                           \
+  void put_line(const MedianStrip<T>& strip, std::int64_t y, const T* line);                                   \
+  /* Medians of the outputs whose windows begin in rows y .. y + tile_rows - 1. */                             \
+  template <class T>                                                                                           \
+  void median_strip(MedianStrip<T>& strip, std::int64_t y);                                                    \
+  /* Row r of the medians as a line of lanes * lane_cols() elements, up to `lanes` more are overwritten. */    \
+  template <class T>                                                                                           \
+  void take_line(const MedianStrip<T>& strip, int r, T* line);
+FLECK_FOR_EACH_ISA(FLECK_DECLARE_MEDIAN_NETWORK)
+#undef FLECK_DECLARE_MEDIAN_NETWORK
+
+}  // namespace fleck
