@@ -93,9 +93,8 @@ class Network:
                 out.append(odd[i] if i < len(odd) else even[i + 1])
         return out
 
-    def write(self, results: Sequence[int]) -> list[str]:
-        """The program's lines, without what no result needs; result i is stored as soon as it is known."""
-        needed = self.needed(results)
+    def write(self, groups: Sequence[Sequence[tuple[int, str]]]) -> list[str]:
+        """The program's lines, without what no result needs, group by group of results and where they are stored."""
         lines: list[str] = []
         written: set[int] = set()
 
@@ -111,12 +110,14 @@ class Network:
             value(step[2])
             lines.append(f"const V v{v} = L::{step[0]}(v{step[1]}, v{step[2]});")
 
-        for v in self.whole:
-            if v in needed:
+        for group in groups:
+            needed = self.needed([v for v, _ in group])
+            for v in self.whole:
+                if v in needed:
+                    value(v)
+            for v, place in group:
                 value(v)
-        for i, v in enumerate(results):
-            value(v)
-            lines.append(f"L::store(out, {i}, v{v});")
+                lines.append(f"L::store({place}, v{v});")
         return lines
 
     def needed(self, results: Sequence[int]) -> set[int]:

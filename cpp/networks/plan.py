@@ -66,10 +66,21 @@ class Output:
 
     row: int
     col: int
-    core: SortedList
     piece: tuple[SortedList, int]
     corner: tuple[int, int] | None
     rank: int  # among what is kept of all three
+
+
+@dataclass(eq=False)
+class Outputs:
+    """The two outputs that share a core."""
+
+    core: SortedList
+    outputs: list[Output]
+
+    @property
+    def lists(self) -> list[tuple[SortedList, int]]:
+        return [(self.core, 0), *(output.piece for output in self.outputs)]
 
 
 class Plan:
@@ -86,7 +97,7 @@ class Plan:
         self.spread = spread
         self.known: dict[Rectangle, SortedList] = {}
         self.lists: list[SortedList] = []  # each after those that it is made of
-        self.outputs: list[Output] = []
+        self.outputs: list[Outputs] = []
         self._halve(halvings)
         self._place()
 
@@ -250,7 +261,11 @@ class Plan:
         made, found = self.find(core), self.find(piece)
         assert made is not None and found is not None
         rank = self.rows * self.cols // 2 - made[0].first - found[0].first
-        self.outputs.append(Output(row, col, made[0], found, corner, rank))
+        output = Output(row, col, found, corner, rank)
+        if self.outputs and self.outputs[-1].core is made[0]:
+            self.outputs[-1].outputs.append(output)
+        else:
+            self.outputs.append(Outputs(made[0], [output]))
 
     def _shared(self, part: Rectangle) -> bool:
         """A piece of a row that two neighbouring outputs share."""
@@ -264,9 +279,9 @@ class Plan:
             for part, tile in made.lists:
                 part.users.append((made, tile))
         reach: dict[SortedList, list[int]] = {made: [] for made in self.lists}
-        for output in self.outputs:
-            reach[output.core].append(0)
-            reach[output.piece[0]].append(output.piece[1])
+        for outputs in self.outputs:
+            for part, tile in outputs.lists:
+                reach[part].append(tile)
         self.slot_size = 0
         self.depth = 1
         for made in reversed(self.lists):

@@ -11,10 +11,12 @@ import sys
 from pathlib import Path
 
 from network import Network
-from plan import Output, Plan, SortedList
+from plan import Outputs, Plan, SortedList
 
 # Standard deviations of a rank that a trimmed list keeps on each side.
-SPREAD = 4.9
+SPREAD = 4.2
+# Functions of at most so many lines are written into the tile: calling them would cost as much.
+INLINED = 40
 # Below, trimming saves nothing.
 TRIMMED_FROM = 9
 
@@ -51,35 +53,50 @@ class Functions:
             runs = [network.inputs("ab"[i], part.size) for i, part in enumerate(parts)]
             if made.pixels:
                 runs.append(network.sort(self.inputs(network, made.pixels)))
-            out = runs[0] if len(runs) == 1 else network.merge(*runs)
-            lines = network.write(out[made.first - offset : made.last - offset])
+            merged = runs[0] if len(runs) == 1 else network.merge(*runs)
+            results = merged[made.first - offset : made.last - offset]
+            lines = network.write([[(v, f"out, {i}") for i, v in enumerate(results)]])
             if made.bounded:
                 lines += self.bounds(made, parts)
-            self.add(name, "void", [*self.operands(parts), *(PIXELS if made.pixels else []), "T* __restrict out"], lines)
+            self.add(name, [*self.operands(parts), *(PIXELS if made.pixels else []), "T* __restrict out"], lines)
         return name
 
-    def for_output(self, output: Output) -> str:
-        core, piece = output.core, output.piece[0]
-        name = f"median_{core.size}{'b' * core.bounded}_{piece.size}_{'c' * (output.corner is not None)}at{output.rank}"
+    def for_outputs(self, made: Outputs) -> str:
+        core, outputs = made.core, made.outputs
+        parts = [
+            f"{output.piece[0].size}{'c' * (output.corner is not None)}at{output.rank}" for output in outputs
+        ]
+        name = "_".join(["medians", f"{core.size}{'b' * core.bounded}", *parts])
         if name not in self.text:
-            assert not piece.bounded
             network = Network()
-            merged = network.merge(network.inputs("a", core.size), network.inputs("b", piece.size))
-            median = merged[output.rank]
-            if output.corner is not None:
-                corner = network.input("L::load(rows[0], at)")
-                median = network.maximum(merged[output.rank - 1], network.minimum(median, corner))
-            lines = network.write([median])
-            arguments = [*self.operands([core, piece]), *(PIXELS if output.corner is not None else []), "T* __restrict out"]
+            a = network.inputs("a", core.size)
+            arguments, medians = ["const T* a"], []
+            for i, output in enumerate(outputs):
+                assert not output.piece[0].bounded
+                merged = network.merge(a, network.inputs(f"b{i}", output.piece[0].size))
+                median = merged[output.rank]
+                if output.corner is not None:
+                    corner = network.input(f"L::load(rows{i}[0], at{i})")
+                    median = network.maximum(merged[output.rank - 1], network.minimum(median, corner))
+                medians.append(median)
+                corner_arguments = [f"const T* const* rows{i}", f"std::ptrdiff_t at{i}"]
+                arguments += [f"const T* b{i}", *(corner_arguments if output.corner is not None else [])]
+            arguments += [f"T* __restrict out{i}" for i in range(len(outputs))]
+            lines = network.write([[(median, f"out{i}, 0")] for i, median in enumerate(medians)])
             if core.bounded:
-                low, high = f"L::load(a, {core.size})", f"L::load(a, {core.size + 1})"
-                lines.append(f"L::check(v{median}, {low}, {high}, unproven);")
                 arguments.append("typename L::Doubt& unproven")
-            self.add(name, "void", arguments, lines)
+                for better, place in (("min", 0), ("max", 1)):
+                    value = f"v{medians[0]}"
+                    for median in medians[1:]:
+                        value = f"L::{better}({value}, v{median})"
+                    order = (value, f"L::load(a, {core.size})") if place == 0 else (f"L::load(a, {core.size + 1})", value)
+                    lines.append(f"unproven |= L::less({', '.join(order)});")
+            self.add(name, arguments, lines)
         return name
 
-    def add(self, name: str, result: str, arguments: list[str], lines: list[str]) -> None:
-        head = f"template <class L, class T = typename L::T>\nFLECK_NETWORK {result} {name}({', '.join(arguments)}) {{"
+    def add(self, name: str, arguments: list[str], lines: list[str]) -> None:
+        inlined = "FLECK_SHORT_NETWORK" if len(lines) <= INLINED else "FLECK_NETWORK"
+        head = f"template <class L, class T = typename L::T>\n{inlined} void {name}({', '.join(arguments)}) {{"
         self.text[name] = [head, "  using V = typename L::V;", *(f"  {line}" for line in lines), "}"]
 
     def operands(self, parts: list[SortedList]) -> list[str]:
@@ -147,7 +164,7 @@ class Writer:
     def text(self) -> list[str]:
         calls, ahead = self.calls()
         plan = self.plan
-        bounded = any(output.core.bounded for output in plan.outputs)
+        bounded = any(outputs.core.bounded for outputs in plan.outputs)
         return [
             "template <class L>",
             f"struct {self.name} {{",
@@ -169,7 +186,7 @@ class Writer:
 
     def calls(self) -> tuple[list[str], int]:
         """The calls in order, and how many of them belong to the tiles ahead."""
-        order: list[SortedList | Output] = [made for made in self.plan.lists if made.lead > 0]
+        order: list[SortedList | Outputs] = [made for made in self.plan.lists if made.lead > 0]
         ahead = len(order)
         done = set(order)
 
@@ -180,18 +197,18 @@ class Writer:
                     visit(part)
                 order.append(made)
 
-        for output in self.plan.outputs:
-            visit(output.core)
-            visit(output.piece[0])
-            order.append(output)
+        for outputs in self.plan.outputs:
+            for part, _ in outputs.lists:
+                visit(part)
+            order.append(outputs)
         last_use = {}
         for i, item in enumerate(order):
-            for part, _ in self.operands(item):
+            for part, _ in item.lists:
                 last_use[part] = i
         lines = []
         for i, item in enumerate(order):
             lines.append(self.call(item))
-            for part in {part for part, _ in self.operands(item)}:
+            for part in {part for part, _ in item.lists}:
                 if part.slot is None and last_use[part] == i:
                     self.scratch.free(self.places[part], storage(part))
         return lines, ahead
@@ -200,28 +217,31 @@ class Writer:
         """Columns from the first of a tile to the last that it, or a list ahead of it, reads."""
         plan = self.plan
         last = [(made.lead * plan.tile_cols, made.pixels) for made in plan.lists]
-        last += [(0, [output.corner]) for output in plan.outputs if output.corner]
+        last += [(0, [output.corner]) for pair in plan.outputs for output in pair.outputs if output.corner]
         return 1 + max(ahead + col for ahead, pixels in last for _, col in pixels)
 
-    def operands(self, item: SortedList | Output) -> list[tuple[SortedList, int]]:
-        return item.lists if isinstance(item, SortedList) else [(item.core, 0), item.piece]
+    def call(self, item: SortedList | Outputs) -> str:
+        return self.list_call(item) if isinstance(item, SortedList) else self.outputs_call(item)
 
-    def call(self, item: SortedList | Output) -> str:
-        if isinstance(item, SortedList):
-            function, lead, pixels = self.functions.for_list(item), item.lead, item.pixels[:1]
-            if item.slot is None:
-                self.places[item] = self.scratch.take(storage(item))
-            out = self.place(item, lead)
-        else:
-            function, lead, pixels = self.functions.for_output(item), 0, [item.corner] if item.corner else []
-            out = f"out[{item.row}] + {item.col} * L::lanes"
-        arguments = [self.place(part, lead + tile) for part, tile in self.operands(item)]
-        for row, col in pixels:
+    def list_call(self, made: SortedList) -> str:
+        function, lead = self.functions.for_list(made), made.lead
+        if made.slot is None:
+            self.places[made] = self.scratch.take(storage(made))
+        arguments = [self.place(part, lead + tile) for part, tile in made.lists]
+        if made.pixels:
+            row, col = made.pixels[0]
             arguments += [f"rows + {row}", str(col + lead * self.plan.tile_cols)]
-        arguments.append(out)
-        if not isinstance(item, SortedList) and item.core.bounded:
-            arguments.append("unproven")
-        return f"{function}<L>({', '.join(arguments)});"
+        return f"{function}<L>({', '.join([*arguments, self.place(made, lead)])});"
+
+    def outputs_call(self, made: Outputs) -> str:
+        arguments = [self.place(made.core, 0)]
+        for output in made.outputs:
+            arguments.append(self.place(*output.piece))
+            if output.corner is not None:
+                arguments += [f"rows + {output.corner[0]}", str(output.corner[1])]
+        arguments += [f"out[{output.row}] + {output.col} * L::lanes" for output in made.outputs]
+        arguments += ["unproven"] * made.core.bounded
+        return f"{self.functions.for_outputs(made)}<L>({', '.join(arguments)});"
 
     def place(self, made: SortedList, tile: int) -> str:
         if made.slot is None:

@@ -40,7 +40,7 @@ struct Lanes {
   static V min(V a, V b);
   static V max(V a, V b);
 
-  // Lanes whose median was not within its bounds.
+  // Lanes in which a is less than b; gathered for medians that are not within their bounds.
 #if defined(__AVX512BW__)
   using Doubt = std::uint64_t;
   static Doubt less(V a, V b);
@@ -48,7 +48,6 @@ struct Lanes {
   using Doubt = decltype(V{} < V{});
   static Doubt less(V a, V b) { return a < b; }
 #endif
-  static void check(V median, V low, V high, Doubt& unproven) { unproven |= less(median, low) | less(high, median); }
 
   // One bit per lane.
   static std::uint64_t bits(Doubt unproven) {

@@ -2,17 +2,29 @@
 
 #include <type_traits>
 
+#include "element.hpp"
 #include "isa/lanes.hpp"
 
 namespace fleck::FLECK_ISA {
 namespace {
 
 #define FLECK_NETWORK __attribute__((noinline))
+#define FLECK_SHORT_NETWORK inline __attribute__((always_inline))
 #include "median_networks.inc"
+#undef FLECK_SHORT_NETWORK
 #undef FLECK_NETWORK
 
 constexpr int max_rows = 64;  // of the input of a tile
-constexpr int strips_untrimmed = 15;
+constexpr int strips_untrimmed = 16;
+
+// A tile's share of the memory that the next strip wants. Inlined: gcc takes a function that only prefetches for one
+// that does nothing.
+template <class T>
+FLECK_INLINE void fetch(const MedianStrip<T>& strip, int tile) {
+  const std::ptrdiff_t share = (strip.fetch_bytes / strip.tiles + 63) / 64 * 64;
+  for (int r = 0; r < strip.fetch_rows; ++r)
+    for (std::ptrdiff_t b = tile * share; b < (tile + 1) * share; b += 64) __builtin_prefetch(strip.fetch[r] + b, 0, 2);
+}
 
 constexpr int power_of_two(int n) { return n <= 1 ? 1 : 2 * power_of_two((n + 1) / 2); }
 
@@ -45,59 +57,6 @@ struct Tiles {
   }
 };
 
-// Tiles whose medians were not proven, lane by lane, until there are enough for the full network.
-template <class L, class Network>
-class Redo {
-  using T = typename L::T;
-  using Full = Tiles<L, Network>;
-  static constexpr int cols = Network::tile_cols + Network::window_cols - 1;  // of a tile's input
-  static constexpr int row_vectors = Network::lead * Network::tile_cols + Network::reach;
-  static constexpr std::ptrdiff_t row_size = std::ptrdiff_t(row_vectors) * L::lanes;
-  static constexpr std::ptrdiff_t median_row = std::ptrdiff_t(Network::tile_cols) * L::lanes;
-
- public:
-  static constexpr std::ptrdiff_t workspace_size =
-      Full::workspace_size + Full::input_rows * row_size + Network::tile_rows * median_row;
-
-  Redo(const T* const* input, T* medians, std::ptrdiff_t medians_row, T* workspace)
-      : input_(input), medians_(medians), medians_row_(medians_row), workspace_(workspace) {}
-
-  void add(int tile, int lane) {
-    for (int r = 0; r < Full::input_rows; ++r) {
-      const T* from = input_[r] + std::ptrdiff_t(tile) * Network::tile_cols * L::lanes + lane;
-      T* to = row(r) + count_;
-      for (int c = 0; c < cols; ++c) to[c * L::lanes] = from[c * L::lanes];
-    }
-    at_[count_++] = std::ptrdiff_t(tile) * Network::tile_cols * L::lanes + lane;
-    if (count_ == L::lanes) flush();
-  }
-
-  void flush() {
-    if (count_ == 0) return;
-    const T* input[Full::input_rows];
-    for (int r = 0; r < Full::input_rows; ++r) input[r] = row(r);
-    T* const medians = workspace_ + Full::workspace_size + Full::input_rows * row_size;
-    Full::run(input, 1, workspace_, medians, median_row, [](int, std::uint64_t) {});
-    for (int r = 0; r < Network::tile_rows; ++r)
-      for (int c = 0; c < Network::tile_cols; ++c)
-        for (int k = 0; k < count_; ++k)
-          medians_[r * medians_row_ + at_[k] + c * L::lanes] = medians[r * median_row + c * L::lanes + k];
-    count_ = 0;
-  }
-
- private:
-  T* row(int r) const {
-    return workspace_ + Full::workspace_size + Network::lead * median_row + r * row_size;
-  }
-
-  const T* const* input_;
-  T* medians_;
-  std::ptrdiff_t medians_row_;
-  T* workspace_;
-  std::ptrdiff_t at_[L::lanes];
-  int count_ = 0;
-};
-
 // The medians of a window, with the trimmed network where there is one and it pays.
 template <class L, class Network, class Trimmed>
 struct Window {
@@ -107,7 +66,7 @@ struct Window {
 
   static constexpr NetworkSizes sizes() {
     return {Network::window_rows, Network::window_cols, Network::tile_rows, Network::tile_cols, L::lanes,
-            Network::lead,        Network::reach,       trimmed_size + Redo<L, Network>::workspace_size};
+            Network::lead,        Network::reach,       trimmed_size + Tiles<L, Network>::workspace_size};
   }
 
   static void strip(MedianStrip<T>& strip, std::int64_t y) {
@@ -116,21 +75,21 @@ struct Window {
     for (int r = 0; r < ring; ++r)
       input[r] = strip.pixels + (y + r) % ring * strip.row_size() + strip.sizes.lead * Network::tile_cols * L::lanes;
     const std::ptrdiff_t median_row = std::ptrdiff_t(strip.lane_cols()) * L::lanes;
-    T* const workspace = strip.workspace + trimmed_size;
-    if (!has_trimmed || strip.untrimmed > 0) {
-      strip.untrimmed -= strip.untrimmed > 0;
-      Tiles<L, Network>::run(input, strip.tiles, workspace, strip.medians, median_row, [](int, std::uint64_t) {});
-      return;
+    strip.unproven_count = 0;
+    if (has_trimmed && strip.untrimmed == 0) {
+      Tiles<L, Trimmed>::run(input, strip.tiles, strip.workspace, strip.medians, median_row,
+                             [&](int tile, std::uint64_t unproven) {
+                               fetch(strip, tile);
+                               for (; unproven; unproven &= unproven - 1)
+                                 strip.unproven[strip.unproven_count++] = __builtin_ctzll(unproven) * strip.tiles + tile;
+                             });
+      if (strip.unproven_count * 8 <= strip.tiles * L::lanes) return;
+      strip.unproven_count = 0;
+      strip.untrimmed = strips_untrimmed;
     }
-    Redo<L, Network> redo(input, strip.medians, median_row, workspace);
-    int redone = 0;
-    Tiles<L, Trimmed>::run(input, strip.tiles, strip.workspace, strip.medians, median_row,
-                           [&](int tile, std::uint64_t unproven) {
-                             for (; unproven; unproven &= unproven - 1, ++redone)
-                               redo.add(tile, __builtin_ctzll(unproven));
-                           });
-    redo.flush();
-    if (redone * 8 > strip.tiles * L::lanes) strip.untrimmed = strips_untrimmed;
+    strip.untrimmed -= strip.untrimmed > 0;
+    Tiles<L, Network>::run(input, strip.tiles, strip.workspace + trimmed_size, strip.medians, median_row,
+                           [&](int tile, std::uint64_t) { fetch(strip, tile); });
   }
 };
 
@@ -166,7 +125,7 @@ void put_line(const MedianStrip<T>& strip, std::int64_t y, const T* line) {
   T* const row = strip.pixels + y % strip.ring_rows() * strip.row_size() +
                  std::ptrdiff_t(strip.sizes.lead) * strip.sizes.tile_cols * L::lanes;
   const int cols = strip.row_vectors() - strip.sizes.lead * strip.sizes.tile_cols - L::lanes;
-  for (int c = 0; c < cols; c += L::lanes) L::gather(line + c, strip.lane_cols(), row + std::ptrdiff_t(c) * L::lanes);
+  for (int c = 0; c < cols; c += L::lanes) L::gather(line + c, strip.line_stride, row + std::ptrdiff_t(c) * L::lanes);
 }
 
 template <class T>

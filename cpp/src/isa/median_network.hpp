@@ -22,14 +22,22 @@ struct NetworkSizes {
   std::ptrdiff_t workspace = 0;  // elements
 };
 
+inline constexpr int max_fetch_rows = 16;
+
 template <class T>
 struct MedianStrip {
   NetworkSizes sizes;
   int tiles;               // in each lane
-  T* pixels;               // ring of `ring_rows` rows of row_size() elements, aligned to 64 bytes, initialised
-  T* medians;              // medians_size() elements, aligned
-  T* workspace;            // aligned, initialised
+  std::ptrdiff_t line_stride;  // elements from the first column of a lane to that of the next, in a line
+  T* pixels = nullptr;               // ring of `ring_rows` rows of row_size() elements, aligned to 64 bytes, initialised
+  T* medians = nullptr;              // medians_size() elements, aligned
+  T* workspace = nullptr;            // aligned, initialised
+  int fetch_rows = 0;      // memory that will be wanted after this strip, and is called for while it is computed:
+  std::ptrdiff_t fetch_bytes = 0;
+  const std::byte* fetch[max_fetch_rows] = {};
   int untrimmed = 0;       // strips to come that take the full network at once, because trimmed ones failed
+  int* unproven = nullptr;           // room for lanes * tiles; tiles whose medians may be wrong, numbered from left to right
+  int unproven_count = 0;
 
   int ring_rows() const { return sizes.window_rows - 1 + sizes.tile_rows; }
   int lane_cols() const { return tiles * sizes.tile_cols; }
@@ -41,7 +49,7 @@ struct MedianStrip {
   }
   // Elements of a line, the row as it stands in the frame: the columns of all lanes.
   std::ptrdiff_t line_size() const {
-    return std::ptrdiff_t(sizes.lanes - 1) * lane_cols() + row_vectors();
+    return (sizes.lanes - 1) * line_stride + row_vectors();
   }
 };
 
