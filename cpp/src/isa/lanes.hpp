@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 #include <utility>
 
 #include "isa.hpp"
@@ -80,21 +81,32 @@ struct Lanes {
   }
 
  private:
-  // Every pass is a perfect shuffle of all elements; log2(lanes) of them turn rows into columns.
+  // Pass by pass, squares of twice the size are transposed: their upper right and lower left quarters change places.
+  template <int Half = 1>
   static void transpose(V* v) {
-    for (int pass = 1; pass < lanes; pass *= 2) {
-      V next[lanes];
-      for (int i = 0; i < lanes / 2; ++i) {
-        next[2 * i] = zip<0>(v[i], v[i + lanes / 2], std::make_integer_sequence<int, lanes>());
-        next[2 * i + 1] = zip<lanes / 2>(v[i], v[i + lanes / 2], std::make_integer_sequence<int, lanes>());
-      }
-      for (int i = 0; i < lanes; ++i) v[i] = next[i];
+    if constexpr (Half < lanes) {
+      // As units of 32 bits where that is possible: most instruction sets move them more cheaply than 16.
+      constexpr bool narrow = Half * sizeof(T) < 4;
+      using Unit = std::conditional_t<narrow, std::int16_t, std::int32_t>;
+      for (int i = 0; i < lanes; ++i)
+        if (!(i & Half))
+          swap_quarters<Unit, Half * static_cast<int>(sizeof(T)) / static_cast<int>(sizeof(Unit))>(v[i], v[i + Half]);
+      transpose<2 * Half>(v);
     }
   }
 
-  template <int First, int... I>
-  static V zip(V a, V b, std::integer_sequence<int, I...>) {
-    return __builtin_shufflevector(a, b, (First + I / 2 + I % 2 * lanes)...);
+  template <class Unit, int Half>
+  static void swap_quarters(V& upper, V& lower) {
+    swap_quarters<Unit, Half>(upper, lower, std::make_integer_sequence<int, vector_bytes / static_cast<int>(sizeof(Unit))>());
+  }
+
+  template <class Unit, int Half, int... I>
+  static void swap_quarters(V& upper, V& lower, std::integer_sequence<int, I...>) {
+    typedef Unit Units __attribute__((vector_size(vector_bytes)));
+    constexpr int n = sizeof...(I);
+    const Units a = reinterpret_cast<Units>(upper), b = reinterpret_cast<Units>(lower);
+    upper = reinterpret_cast<V>(__builtin_shufflevector(a, b, (I & Half ? n + I - Half : I)...));
+    lower = reinterpret_cast<V>(__builtin_shufflevector(a, b, (I & Half ? n + I : I + Half)...));
   }
 };
 

@@ -2,7 +2,6 @@
 
 #include <type_traits>
 
-#include "element.hpp"
 #include "isa/lanes.hpp"
 
 namespace fleck::FLECK_ISA {
@@ -17,13 +16,13 @@ namespace {
 constexpr int max_rows = 64;  // of the input of a tile
 constexpr int strips_untrimmed = 16;
 
-// A tile's share of the memory that the next strip wants. Inlined: gcc takes a function that only prefetches for one
-// that does nothing.
+// A tile's share of the memory that the next strip wants.
 template <class T>
-FLECK_INLINE void fetch(const MedianStrip<T>& strip, int tile) {
+inline void fetch(const MedianStrip<T>& strip, int tile) {
   const std::ptrdiff_t share = (strip.fetch_bytes / strip.tiles + 63) / 64 * 64;
   for (int r = 0; r < strip.fetch_rows; ++r)
     for (std::ptrdiff_t b = tile * share; b < (tile + 1) * share; b += 64) __builtin_prefetch(strip.fetch[r] + b, 0, 2);
+  asm volatile("");  // gcc leaves out functions that only prefetch
 }
 
 constexpr int power_of_two(int n) { return n <= 1 ? 1 : 2 * power_of_two((n + 1) / 2); }
