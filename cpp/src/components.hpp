@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "fleck/label_components.hpp"
+#include "isa/label_components.hpp"
 
 namespace fleck {
 
@@ -17,6 +18,14 @@ namespace fleck {
 struct Run {
   std::int64_t row, begin, end;
   std::int64_t object;
+};
+
+// The runs of one row: run k is [edges[2 k], edges[2 k + 1]), and belongs to objects[k].
+struct RunRow {
+  std::vector<std::int64_t> edges, objects;
+
+  std::int64_t size() const { return static_cast<std::int64_t>(objects.size()); }
+  RunRow copy() const { return {{edges.begin(), edges.begin() + 2 * size()}, objects}; }  // without spare room
 };
 
 // Disjoint sets of 0 .. n-1. The root of a set is its smallest member.
@@ -57,41 +66,26 @@ struct Sums {
 
   Sums(std::int64_t y, std::int64_t x) : y0(y), x0(x), ymax(y), xmin(x), xmax(x), peak_y(y), peak_x(x) {}
 
-  // Adds weights summed about the point (dy, dx) from this object's origin.
-  void add_weights(double dy, double dx, double v, double vy, double vx, double vyy, double vxx, double vxy) {
-    w += v;
-    wy += vy + dy * v;
-    wx += vx + dx * v;
-    wyy += vyy + 2 * dy * vy + dy * dy * v;
-    wxx += vxx + 2 * dx * vx + dx * dx * v;
-    wxy += vxy + dy * vx + dx * vy + dy * dx * v;
-  }
-
-  // Adds a run whose pixels are values[0], values[1], ...; runs of an object come in raster order.
-  template <class T>
-  void add_run(const Run& run, const T* values, double threshold) {
-    double s = 0, v = 0, vx = 0, vxx = 0;
-    const std::int64_t n = run.end - run.begin;
-    for (std::int64_t i = 0; i < n; ++i) {
-      const double value = values[i];
-      const double weight = value - threshold;
-      const double dx = static_cast<double>(i);
-      s += value;
-      v += weight;
-      vx += dx * weight;
-      vxx += dx * dx * weight;
-      if (value > peak) {
-        peak = value;
-        peak_y = run.row;
-        peak_x = run.begin + i;
-      }
+  // Adds the run [begin, end) of row y; the runs of an object come in raster order.
+  void add(std::int64_t y, std::int64_t begin, std::int64_t end, const RunSums& run) {
+    area += end - begin;
+    ymax = y;
+    xmin = std::min(xmin, begin);
+    xmax = std::max(xmax, end - 1);
+    sum += run.sum;
+    if (run.peak > peak) {
+      peak = run.peak;
+      peak_y = y;
+      peak_x = begin + static_cast<std::int64_t>(run.peak_x);
     }
-    area += n;
-    ymax = run.row;
-    xmin = std::min(xmin, run.begin);
-    xmax = std::max(xmax, run.end - 1);
-    sum += s;
-    add_weights(static_cast<double>(run.row - y0), static_cast<double>(run.begin - x0), v, 0, vx, 0, vxx, 0);
+    const double dy = static_cast<double>(y - y0), dx = static_cast<double>(begin - x0);
+    const double wx_here = run.wx + dx * run.w;
+    w += run.w;
+    wy += dy * run.w;
+    wx += wx_here;
+    wyy += dy * dy * run.w;
+    wxx += run.wxx + dx * (run.wx + wx_here);
+    wxy += dy * wx_here;
   }
 
   // Adds an object that begins later in raster order.
@@ -107,7 +101,13 @@ struct Sums {
       peak_y = o.peak_y;
       peak_x = o.peak_x;
     }
-    add_weights(static_cast<double>(o.y0 - y0), static_cast<double>(o.x0 - x0), o.w, o.wy, o.wx, o.wyy, o.wxx, o.wxy);
+    const double dy = static_cast<double>(o.y0 - y0), dx = static_cast<double>(o.x0 - x0);
+    w += o.w;
+    wy += o.wy + dy * o.w;
+    wx += o.wx + dx * o.w;
+    wyy += o.wyy + 2 * dy * o.wy + dy * dy * o.w;
+    wxx += o.wxx + 2 * dx * o.wx + dx * dx * o.w;
+    wxy += o.wxy + dy * o.wx + dx * o.wy + dy * dx * o.w;
   }
 
   Component finish() const {
@@ -125,7 +125,7 @@ class ObjectTable {
 
   std::int64_t size() const { return static_cast<std::int64_t>(sums_.size()); }
   const Sums& operator[](std::int64_t i) const { return sums_[i]; }
-  std::span<const std::int64_t> counts(std::int64_t i) const { return {counts_.data() + i * levels(), levels()}; }
+  const std::int64_t* counts(std::int64_t i) const { return counts_.data() + i * levels(); }
   void clear() {
     sums_.clear();
     counts_.clear();
@@ -134,28 +134,21 @@ class ObjectTable {
     sums_.reserve(n);
     counts_.reserve(n * levels());
   }
-  std::int64_t add(const Run& first) {
-    sums_.emplace_back(first.row, first.begin);
+  // An object without pixels yet, whose first will be at (y, x).
+  std::int64_t add(std::int64_t y, std::int64_t x) {
+    sums_.emplace_back(y, x);
     counts_.resize(counts_.size() + levels());
     return size() - 1;
   }
   std::int64_t add(const ObjectTable& other, std::int64_t j) {
     sums_.push_back(other.sums_[j]);
-    const auto row = other.counts(j);
-    counts_.insert(counts_.end(), row.begin(), row.end());
+    counts_.insert(counts_.end(), other.counts(j), other.counts(j) + levels());
     return size() - 1;
   }
   void drop(std::int64_t i) { sums_[i].area = 0; }
 
-  template <class T>
-  void add_run(const Run& run, const T* values) {
-    sums_[run.object].add_run(run, values, parameters_->threshold);
-    std::int64_t* count = counts_.data() + run.object * levels();
-    for (const double level : parameters_->levels) {
-      for (std::int64_t i = 0; i < run.end - run.begin; ++i) *count += static_cast<double>(values[i]) > level;
-      ++count;
-    }
-  }
+  Sums& operator[](std::int64_t i) { return sums_[i]; }
+  std::int64_t* counts(std::int64_t i) { return counts_.data() + i * levels(); }
 
   void merge(std::int64_t i, const ObjectTable& other, std::int64_t j) {
     sums_[i].add(other.sums_[j]);
@@ -167,6 +160,29 @@ class ObjectTable {
 
   const LabelParameters* parameters_;
   std::vector<Sums> sums_;
+  std::vector<std::int64_t> counts_;
+};
+
+// Sums up runs of pixels of one type.
+class Meter {
+ public:
+  Meter(DType dtype, bool swapped, const LabelParameters& parameters);
+
+  // Bit x of words says whether pixel x of n exceeds the threshold.
+  void mark(const std::byte* pixels, std::int64_t n, std::uint64_t* words) const {
+    mark_above_(pixels, n, parameters_->threshold, words);
+  }
+
+  // Adds runs of row y to their objects. Edges count from the first of the n pixels, which lies in column x0.
+  void add(const std::byte* pixels, std::int64_t n, std::int64_t y, std::int64_t x0, const RunRow& runs,
+           ObjectTable& objects);
+
+ private:
+  const LabelParameters* parameters_;
+  void (*mark_above_)(const std::byte*, std::int64_t, double, std::uint64_t*) noexcept;
+  void (*sum_runs_)(const std::byte*, std::int64_t, const std::int64_t*, std::int64_t, double, RunSums*) noexcept;
+  void (*count_above_)(const std::byte*, const std::int64_t*, std::int64_t, double, std::int64_t*) noexcept;
+  std::vector<RunSums> sums_;
   std::vector<std::int64_t> counts_;
 };
 

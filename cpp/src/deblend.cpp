@@ -119,23 +119,26 @@ class Flood {
 
 Parts deblend(const Image& image, std::span<const Run> runs, double total, const LabelParameters& parameters) {
   Flood flood(image, runs, total, parameters);
+  Meter meter(DType::f64, false, parameters);
   Parts parts{ObjectTable(parameters), {}};
   std::unordered_map<std::int64_t, std::int64_t> part_of;  // by owner
-  std::int64_t pixel = 0;
+  RunRow pieces;                                           // of one run
+  std::int64_t first = 0;                                  // pixel of the run
   for (const Run& run : runs) {
-    for (std::int64_t begin = run.begin; begin < run.end;) {
-      const std::int64_t owner = flood.owner(pixel);
-      std::int64_t n = 1;
-      while (begin + n < run.end && flood.owner(pixel + n) == owner) ++n;
-      Run piece{run.row, begin, begin + n, 0};
+    const std::int64_t n = run.end - run.begin;
+    pieces = {};
+    for (std::int64_t begin = 0, end; begin < n; begin = end) {
+      const std::int64_t owner = flood.owner(first + begin);
+      for (end = begin + 1; end < n && flood.owner(first + end) == owner;) ++end;
       const auto [part, is_new] = part_of.try_emplace(owner, parts.objects.size());
-      if (is_new) parts.objects.add(piece);
-      piece.object = part->second;
-      parts.objects.add_run(piece, flood.values() + pixel);
-      parts.runs.push_back(piece);
-      begin += n;
-      pixel += n;
+      if (is_new) parts.objects.add(run.row, run.begin + begin);
+      pieces.edges.insert(pieces.edges.end(), {begin, end});
+      pieces.objects.push_back(part->second);
+      parts.runs.push_back({run.row, run.begin + begin, run.begin + end, part->second});
     }
+    meter.add(reinterpret_cast<const std::byte*>(flood.values() + first), n, run.row, run.begin, pieces,
+              parts.objects);
+    first += n;
   }
   if (parts.objects.size() == 1) parts = {ObjectTable(parameters), {}};
   return parts;

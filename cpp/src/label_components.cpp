@@ -1,8 +1,6 @@
 #include "fleck/label_components.hpp"
 
 #include <bit>
-#include <cmath>
-#include <cstring>
 #include <stdexcept>
 
 #include "components.hpp"
@@ -10,194 +8,178 @@
 #include "threads.hpp"
 
 namespace fleck {
+
+// ---- Runs to sums
+
+Meter::Meter(DType dtype, bool swapped, const LabelParameters& parameters) : parameters_(&parameters) {
+  visit_type(dtype, swapped, [this]<class E, bool is_swapped>() {
+    using Pixels = Stored<E, is_swapped>;
+    mark_above_ = FLECK_PICK(mark_above<Pixels>);
+    sum_runs_ = FLECK_PICK(sum_runs<Pixels>);
+    count_above_ = FLECK_PICK(count_above<Pixels>);
+  });
+}
+
+void Meter::add(const std::byte* pixels, std::int64_t n, std::int64_t y, std::int64_t x0, const RunRow& runs,
+                ObjectTable& objects) {
+  const std::int64_t size = runs.size();
+  sums_.resize(size);
+  sum_runs_(pixels, n, runs.edges.data(), size, parameters_->threshold, sums_.data());
+  for (std::int64_t k = 0; k < size; ++k)
+    objects[runs.objects[k]].add(y, x0 + runs.edges[2 * k], x0 + runs.edges[2 * k + 1], sums_[k]);
+
+  counts_.resize(size);
+  for (std::size_t level = 0; level < parameters_->levels.size(); ++level) {
+    count_above_(pixels, runs.edges.data(), size, parameters_->levels[level], counts_.data());
+    for (std::int64_t k = 0; k < size; ++k) objects.counts(runs.objects[k])[level] += counts_[k];
+  }
+}
+
 namespace {
 
 constexpr std::int64_t band_rows = 64;  // fixed: sums are grouped by band, whoever works on it
 
-// ---- Pixels to runs
+// ---- Rows to bands
 
-// The T for which value > limit, in T, says the same as value > threshold in double, for every T value: the largest
-// that does not exceed the threshold.
-template <class T>
-T strict_limit(double threshold) {
-  if constexpr (std::is_same_v<T, double>) {
-    return threshold;
-  } else {
-    constexpr float infinity = std::numeric_limits<float>::infinity();
-    if (threshold < -std::numeric_limits<float>::max()) return -infinity;
-    if (threshold >= std::numeric_limits<float>::max()) return std::numeric_limits<float>::max();
-    const float nearest = static_cast<float>(threshold);
-    return nearest > threshold ? std::nextafter(nearest, -infinity) : nearest;
+// Pixels of an image, row by row: where they lie if they lie side by side, else as float64 in a buffer.
+class Rows {
+ public:
+  explicit Rows(const Image& image) : image_(&image) {
+    const std::int64_t element = visit_type(image.dtype, false, []<class E, bool>() { return sizeof(E); });
+    side_by_side_ = image.col_stride == element || image.cols == 1;
+    if (!side_by_side_) buffer_.resize(image.cols);
   }
-}
 
-// Bit i is byte i of 64 bytes that are 0 or 1. The product moves the lowest bits of eight bytes into the top byte.
-std::uint64_t pack(const std::uint8_t* bytes) {
-  std::uint64_t eights[8], any = 0, word = 0;
-  std::memcpy(eights, bytes, 64);
-  for (const std::uint64_t eight : eights) any |= eight;
-  if (any == 0) return 0;
-  for (int k = 0; k < 8; ++k) {
-    const std::uint64_t eight = std::endian::native == std::endian::little ? eights[k] : swap_bytes(eights[k]);
-    word |= (eight * 0x0102040810204080u >> 56) << 8 * k;
+  DType dtype() const { return side_by_side_ ? image_->dtype : DType::f64; }
+  bool swapped() const { return side_by_side_ && image_->swapped; }
+  const std::byte* operator[](std::int64_t y) {
+    if (side_by_side_) return image_->at(y, 0);
+    load_row(*image_, y, 0, image_->cols, buffer_.data());
+    return reinterpret_cast<const std::byte*>(buffer_.data());
   }
-  return word;
-}
 
-// Which of n <= 64 pixels belong to objects.
-template <class T>
-std::uint64_t foreground(const T* values, std::int64_t n, T limit, const std::uint8_t* mask, std::int64_t mask_stride) {
-  alignas(64) std::uint8_t above[64];
-  if (n == 64) {
-    for (int i = 0; i < 64; ++i) above[i] = values[i] > limit;
-  } else {
-    std::memset(above, 0, sizeof above);
-    for (std::int64_t i = 0; i < n; ++i) above[i] = values[i] > limit;
-  }
-  std::uint64_t word = pack(above);
-  if (mask)
-    for (std::uint64_t left = word; left; left &= left - 1) {
-      const int i = std::countr_zero(left);
-      if (mask[i * mask_stride]) word &= ~(std::uint64_t{1} << i);
-    }
-  return word;
-}
+ private:
+  const Image* image_;
+  bool side_by_side_;
+  std::vector<double> buffer_;
+};
 
-// Appends the runs of one row.
-template <class T>
-void find_runs(const T* values, std::int64_t row, std::int64_t cols, T limit, const Mask& mask,
-               std::vector<Run>& runs) {
-  std::int64_t begin = -1;  // of the open run
-  for (std::int64_t col = 0; col < cols; col += 64) {
-    const std::uint8_t* mask_at = mask ? &mask(row, col) : nullptr;
-    const std::uint64_t word = foreground(values + col, std::min<std::int64_t>(64, cols - col), limit, mask_at,
-                                          mask.col_stride);
-    for (std::uint64_t edges = word ^ (word << 1 | std::uint64_t{begin >= 0}); edges; edges &= edges - 1) {
-      const std::int64_t x = col + std::countr_zero(edges);
-      if (begin < 0) {
-        begin = x;
-      } else {
-        runs.push_back({row, begin, x, -1});
-        begin = -1;
-      }
-    }
-  }
-  if (begin >= 0) runs.push_back({row, begin, cols, -1});
-}
-
-// Row y of the image in T: where it lies when it is native T, else loaded into the buffer.
-template <class T>
-const T* row_in(const Image& image, std::int64_t y, std::vector<T>& buffer) {
-  constexpr DType native = std::is_same_v<T, float> ? DType::f32 : DType::f64;
-  const std::byte* p = image.at(y, 0);
-  if (image.dtype == native && !image.swapped && image.col_stride == static_cast<std::int64_t>(sizeof(T)) &&
-      reinterpret_cast<std::uintptr_t>(p) % alignof(T) == 0)
-    return reinterpret_cast<const T*>(p);
-  load_row(image, y, 0, image.cols, buffer.data());
-  return buffer.data();
-}
-
-// ---- Runs to objects
-
-// Calls touch(a, b) for every pair of touching runs of two neighbouring rows, in raster order.
+// Calls touch(a, b) for every pair of touching runs, a of one row and b of the row below, in raster order.
 template <class Touch>
-void for_each_touching(std::span<Run> above, std::span<Run> below, int connectivity, Touch&& touch) {
+void for_each_touching(const RunRow& above, const RunRow& below, int connectivity, Touch&& touch) {
   const std::int64_t reach = connectivity == 8 ? 1 : 0;
-  auto first = above.begin();
-  for (Run& b : below) {
-    while (first != above.end() && first->end + reach <= b.begin) ++first;
-    for (auto a = first; a != above.end() && a->begin < b.end + reach; ++a) touch(*a, b);
+  const std::int64_t *const upper = above.edges.data(), *const lower = below.edges.data();
+  for (std::int64_t a = 0, b = 0; a < above.size() && b < below.size();) {
+    if ((upper[2 * a] < lower[2 * b + 1] + reach) & (lower[2 * b] < upper[2 * a + 1] + reach)) touch(a, b);
+    const bool ends_first = upper[2 * a + 1] < lower[2 * b + 1];  // and touches nothing further
+    a += ends_first;
+    b += !ends_first;
   }
 }
 
 struct Band {
   explicit Band(const LabelParameters& parameters) : objects(parameters) {}
 
-  ObjectTable objects;           // that are whole and large enough, or reach the band's first or last row
-  std::vector<Run> first, last;  // runs of those two rows
-  std::vector<Run> runs;         // all runs, if kept; object = -1 for dropped ones
+  ObjectTable objects;               // that are whole and large enough, or reach the band's first or last row
+  RunRow first, last;                // runs of those two rows
+  std::vector<std::uint64_t> words;  // a bit for every pixel, if kept,
+  std::vector<std::int64_t> runs;    // and the objects of all runs, -1 for dropped ones
 };
 
 // One worker's scratch for labelling bands.
-template <class T>
-struct Labeller {
-  const Image& image;
-  const Mask& mask;
-  const LabelParameters& parameters;
-  bool keep_runs;
-  T limit = strict_limit<T>(parameters.threshold);
-  std::vector<T> buffer = std::vector<T>(image.cols);
-  std::vector<Run> runs{};
-  ObjectTable pieces{parameters};  // of objects, as far as known row by row
-  UnionFind sets = UnionFind(0);
-  std::vector<std::int64_t> object_of{};  // by piece
+class Labeller {
+ public:
+  Labeller(const Image& image, const Mask& mask, const LabelParameters& parameters, bool keep_runs)
+      : image_(image), mask_(mask), parameters_(parameters), keep_runs_(keep_runs) {}
 
   Band label(std::int64_t row0, std::int64_t row1) {
-    runs.clear();
-    pieces.clear();
-    sets.clear();
-    std::int64_t above = 0, below = 0, second = 0;  // where rows begin among the runs
+    Band band(parameters_);
+    pieces_.clear();
+    sets_.clear();
+    runs_.clear();
+    below_.objects.clear();
+    if (keep_runs_) band.words.resize((row1 - row0) * row_words_);
     for (std::int64_t y = row0; y < row1; ++y) {
-      above = std::exchange(below, static_cast<std::int64_t>(runs.size()));
-      add_row(y, above, below);
-      if (y == row0) second = runs.size();
+      std::swap(above_, below_);
+      find(y, keep_runs_ ? band.words.data() + (y - row0) * row_words_ : words_.data());
+      if (y == row0) band.first = below_.copy();
+      if (keep_runs_) runs_.insert(runs_.end(), below_.objects.begin(), below_.objects.end());
     }
-    Band band(parameters);
+    band.last = below_.copy();
     collect(row0, row1, band.objects);
-    for (Run& run : runs) run.object = object_of[run.object];
-    band.first.assign(runs.begin(), runs.begin() + second);
-    band.last.assign(runs.begin() + below, runs.end());
-    if (keep_runs) band.runs = runs;  // a copy of the right size; the scratch keeps its room
+    for (std::vector<std::int64_t>* kept : {&band.first.objects, &band.last.objects, &runs_})
+      for (std::int64_t& object : *kept) object = object_of_[object];
+    band.runs = runs_;  // a copy of the right size; the scratch keeps its room
     return band;
   }
 
  private:
-  void add_row(std::int64_t y, std::int64_t above, std::int64_t below) {
-    const T* values = row_in(image, y, buffer);
-    find_runs(values, y, image.cols, limit, mask, runs);
-    const std::span<Run> all(runs);
-    for_each_touching(all.subspan(above, below - above), all.subspan(below), parameters.connectivity,
-                      [&](const Run& a, Run& b) {
-                        if (b.object < 0)
-                          b.object = a.object;
-                        else
-                          sets.unite(a.object, b.object);
-                      });
-    for (Run& run : all.subspan(below)) {
-      if (run.object < 0) {
-        run.object = sets.add();
-        pieces.add(run);
-      }
-      pieces.add_run(run, values + run.begin);
+  // The runs of row y into below_, and what they hold into pieces of objects.
+  void find(std::int64_t y, std::uint64_t* words) {
+    const std::byte* pixels = rows_[y];
+    meter_.mark(pixels, image_.cols, words);
+    if (mask_) leave_out(y, words);
+    below_.objects.assign(find_runs_(words, image_.cols, below_.edges.data()), -1);
+    for_each_touching(above_, below_, parameters_.connectivity, [&](std::int64_t a, std::int64_t b) {
+      if (below_.objects[b] < 0)
+        below_.objects[b] = above_.objects[a];
+      else
+        sets_.unite(above_.objects[a], below_.objects[b]);
+    });
+    for (std::int64_t k = 0; k < below_.size(); ++k) {
+      if (below_.objects[k] >= 0) continue;
+      below_.objects[k] = sets_.add();
+      pieces_.add(y, below_.edges[2 * k]);
     }
+    meter_.add(pixels, image_.cols, y, 0, below_, pieces_);
+  }
+
+  void leave_out(std::int64_t y, std::uint64_t* words) {
+    for (std::int64_t k = 0; k < row_words_; ++k)
+      for (std::uint64_t left = words[k]; left; left &= left - 1)
+        if (const int i = std::countr_zero(left); mask_(y, 64 * k + i)) words[k] &= ~(std::uint64_t{1} << i);
   }
 
   // Pieces become objects. What is whole and too small is dropped at once, so noise costs no memory.
   void collect(std::int64_t row0, std::int64_t row1, ObjectTable& objects) {
-    object_of.resize(sets.size());
-    for (std::int64_t i = 0; i < sets.size(); ++i)
-      if (const std::int64_t root = sets.find(i); root != i) pieces.merge(root, pieces, i);
-    for (std::int64_t i = 0; i < sets.size(); ++i) {
-      const std::int64_t root = sets.find(i);
-      const Sums& sums = pieces[root];
+    object_of_.resize(sets_.size());
+    for (std::int64_t i = 0; i < sets_.size(); ++i)
+      if (const std::int64_t root = sets_.find(i); root != i) pieces_.merge(root, pieces_, i);
+    for (std::int64_t i = 0; i < sets_.size(); ++i) {
+      const std::int64_t root = sets_.find(i);
+      const Sums& sums = pieces_[root];
       if (root != i)
-        object_of[i] = object_of[root];
-      else if (sums.area < parameters.min_area && sums.y0 > row0 && sums.ymax < row1 - 1)
-        object_of[i] = -1;
+        object_of_[i] = object_of_[root];
+      else if (sums.area < parameters_.min_area && sums.y0 > row0 && sums.ymax < row1 - 1)
+        object_of_[i] = -1;
       else
-        object_of[i] = objects.add(pieces, i);
+        object_of_[i] = objects.add(pieces_, i);
     }
   }
+
+  const Image& image_;
+  const Mask& mask_;
+  const LabelParameters& parameters_;
+  bool keep_runs_;
+  Rows rows_{image_};
+  Meter meter_{rows_.dtype(), rows_.swapped(), parameters_};
+  decltype(&baseline::find_runs) find_runs_ = FLECK_PICK(find_runs);
+  std::int64_t row_words_ = (image_.cols + 63) / 64;
+  std::vector<std::uint64_t> words_ = std::vector<std::uint64_t>(row_words_);
+  RunRow above_{std::vector<std::int64_t>(image_.cols + 4), {}}, below_ = above_;
+  std::vector<std::int64_t> runs_{};    // the pieces they belong to
+  ObjectTable pieces_{parameters_};     // of objects, as far as known row by row
+  UnionFind sets_{};
+  std::vector<std::int64_t> object_of_{};  // by piece
 };
 
-template <class T>
 std::vector<Band> label_bands(const Image& image, const Mask& mask, const LabelParameters& parameters, bool keep_runs,
                               int threads) {
   const std::int64_t count = (image.rows + band_rows - 1) / band_rows;
   const int workers = static_cast<int>(std::min<std::int64_t>(resolve_threads(threads), count));
-  std::vector<Labeller<T>> labellers;
+  std::vector<Labeller> labellers;
   labellers.reserve(workers);
-  for (int i = 0; i < workers; ++i) labellers.push_back({image, mask, parameters, keep_runs});
+  for (int i = 0; i < workers; ++i) labellers.emplace_back(image, mask, parameters, keep_runs);
   std::vector<Band> bands(count, Band(parameters));
   parallel_for(count, workers, [&](std::int64_t i, int worker) {
     bands[i] = labellers[worker].label(i * band_rows, std::min((i + 1) * band_rows, image.rows));
@@ -207,130 +189,170 @@ std::vector<Band> label_bands(const Image& image, const Mask& mask, const LabelP
 
 // ---- Bands to the frame
 
+// Objects have numbers: those of the bands one after the other, then the parts of those that were taken apart.
 struct Labelling {
-  ObjectTable objects;
-  std::vector<std::vector<Run>> runs;  // by band, if kept; object = index into objects, -1 for dropped ones
-  std::vector<Run> parts;              // runs of the parts of objects that were taken apart
+  std::vector<Band> bands;
+  ObjectTable parts;
+  std::vector<Run> part_runs;
+  std::vector<std::int64_t> offset;  // numbers of every band's first object, and of the first part
+  UnionFind sets;                    // objects of bands that are one; the smallest has all that is summed up
+
+  std::int64_t tables() const { return std::ssize(offset); }
+  ObjectTable& table(std::int64_t i) { return i < std::ssize(bands) ? bands[i].objects : parts; }
 };
 
-// Joins the bands' objects in band order, which is raster order of their first pixels.
-Labelling join(std::vector<Band>& bands, const LabelParameters& parameters, int threads) {
-  std::vector<std::int64_t> offset{0};
-  for (const Band& band : bands) offset.push_back(offset.back() + band.objects.size());
-  UnionFind sets(offset.back());
-  for (std::size_t i = 1; i < bands.size(); ++i)
-    for_each_touching(bands[i - 1].last, bands[i].first, parameters.connectivity, [&](const Run& a, const Run& b) {
-      sets.unite(offset[i - 1] + a.object, offset[i] + b.object);
-    });
+// An object where it lies.
+struct Place {
+  ObjectTable* table;
+  std::int64_t index, number;
 
-  Labelling joined{ObjectTable(parameters), {}, {}};
-  joined.objects.reserve(offset.back());
-  std::vector<std::int64_t> object_of(offset.back());
-  for (std::size_t i = 0; i < bands.size(); ++i) {
-    for (std::int64_t j = 0; j < bands[i].objects.size(); ++j) {
-      const std::int64_t root = sets.find(offset[i] + j);
-      if (root == offset[i] + j)
-        object_of[root] = joined.objects.add(bands[i].objects, j);
-      else
-        joined.objects.merge(object_of[offset[i] + j] = object_of[root], bands[i].objects, j);
-    }
-    bands[i].objects = ObjectTable(parameters);
-    joined.runs.push_back(std::move(bands[i].runs));
+  const Sums& sums() const { return (*table)[index]; }
+};
+
+// Joins what touches from band to band, in band order, which is raster order of first pixels.
+Labelling join(std::vector<Band>&& bands, const LabelParameters& parameters) {
+  Labelling joined{std::move(bands), ObjectTable(parameters), {}, {0}, UnionFind(0)};
+  for (const Band& band : joined.bands) joined.offset.push_back(joined.offset.back() + band.objects.size());
+  joined.sets = UnionFind(joined.offset.back());
+  const auto& offset = joined.offset;
+  for (std::size_t i = 1; i < joined.bands.size(); ++i) {
+    const RunRow &above = joined.bands[i - 1].last, &below = joined.bands[i].first;
+    for_each_touching(above, below, parameters.connectivity, [&](std::int64_t a, std::int64_t b) {
+      joined.sets.unite(offset[i - 1] + above.objects[a], offset[i] + below.objects[b]);
+    });
   }
-  parallel_for(std::ssize(joined.runs), threads, [&](std::int64_t i, int) {
-    for (Run& run : joined.runs[i])
-      if (run.object >= 0) run.object = object_of[offset[i] + run.object];
-  });
+  for (std::size_t i = 0; i < joined.bands.size(); ++i) {
+    ObjectTable& objects = joined.bands[i].objects;
+    for (std::int64_t j = 0; j < objects.size(); ++j) {
+      const std::int64_t root = joined.sets.find(offset[i] + j);
+      if (root == offset[i] + j) continue;
+      const std::int64_t home = std::upper_bound(offset.begin(), offset.end(), root) - offset.begin() - 1;
+      joined.bands[home].objects.merge(root - offset[home], objects, j);
+      objects.drop(j);
+    }
+  }
   return joined;
+}
+
+// The objects that are large enough, by number.
+std::vector<Place> large_enough(Labelling& labelling, std::int64_t min_area) {
+  std::vector<Place> places;
+  for (std::int64_t i = 0; i < labelling.tables(); ++i) {
+    ObjectTable& table = labelling.table(i);
+    for (std::int64_t j = 0; j < table.size(); ++j)
+      if (table[j].area >= min_area) places.push_back({&table, j, labelling.offset[i] + j});
+  }
+  return places;
+}
+
+// Calls visit(row, edges, objects, runs) for every row of band i; objects are indices into the band's, -1 for none.
+template <class Visit>
+void for_each_row(const Band& band, std::int64_t row0, std::int64_t cols, Visit&& visit) {
+  const auto find = FLECK_PICK(find_runs);
+  const std::int64_t row_words = (cols + 63) / 64;
+  std::vector<std::int64_t> edges(cols + 4);
+  const std::int64_t* objects = band.runs.data();
+  for (std::int64_t y = 0; y * row_words < std::ssize(band.words); ++y) {
+    const std::int64_t runs = find(band.words.data() + y * row_words, cols, edges.data());
+    visit(row0 + y, edges.data(), objects, runs);
+    objects += runs;
+  }
 }
 
 // Replaces every object that falls apart: it is dropped, and its parts are appended with runs of their own.
 void deblend_all(const Image& image, const LabelParameters& parameters, int threads, Labelling& labelling) {
-  ObjectTable& objects = labelling.objects;
-  std::vector<std::int64_t> end(objects.size() + 1);  // of each object's runs, one place up
-  for (const auto& group : labelling.runs)
-    for (const Run& run : group)
-      if (run.object >= 0) ++end[run.object + 1];
+  const std::int64_t count = labelling.offset.back();
+  std::vector<std::int64_t> end(count + 1);  // of each object's runs, one place up
+  const auto for_each_run = [&](auto&& visit) {
+    for (std::int64_t i = 0; i < std::ssize(labelling.bands); ++i)
+      for_each_row(labelling.bands[i], i * band_rows, image.cols,
+                   [&](std::int64_t y, const std::int64_t* edges, const std::int64_t* objects, std::int64_t runs) {
+                     for (std::int64_t k = 0; k < runs; ++k)
+                       if (objects[k] >= 0)
+                         visit({y, edges[2 * k], edges[2 * k + 1],
+                                labelling.sets.find(labelling.offset[i] + objects[k])});
+                   });
+  };
+  for_each_run([&](const Run& run) { ++end[run.object + 1]; });
   std::partial_sum(end.begin(), end.end(), end.begin());
   std::vector<Run> sorted(end.back());
-  for (const auto& group : labelling.runs)
-    for (const Run& run : group)
-      if (run.object >= 0) sorted[end[run.object]++] = run;
+  for_each_run([&](const Run& run) { sorted[end[run.object]++] = run; });
 
-  std::vector<std::int64_t> candidates;
-  for (std::int64_t i = 0; i < objects.size(); ++i)
-    if (objects[i].area / 2 >= parameters.min_area) candidates.push_back(i);
+  std::vector<Place> candidates = large_enough(labelling, parameters.min_area);
+  std::erase_if(candidates, [&](const Place& place) { return place.sums().area / 2 < parameters.min_area; });
   std::vector<Parts> parts(candidates.size(), Parts{ObjectTable(parameters), {}});
   parallel_for(std::ssize(candidates), threads, [&](std::int64_t k, int) {
-    const std::int64_t i = candidates[k];
+    const std::int64_t i = candidates[k].number;
     const std::int64_t begin = i == 0 ? 0 : end[i - 1];
-    parts[k] = deblend(image, {sorted.data() + begin, sorted.data() + end[i]}, objects[i].w, parameters);
+    parts[k] = deblend(image, {sorted.data() + begin, sorted.data() + end[i]}, candidates[k].sums().w, parameters);
   });
 
   for (std::size_t k = 0; k < parts.size(); ++k) {
     if (parts[k].runs.empty()) continue;
-    objects.drop(candidates[k]);
-    const std::int64_t first = objects.size();
-    for (std::int64_t j = 0; j < parts[k].objects.size(); ++j) objects.add(parts[k].objects, j);
+    const auto& [table, index, number] = candidates[k];
+    table->drop(index);
+    const std::int64_t first = labelling.parts.size();
+    for (std::int64_t j = 0; j < parts[k].objects.size(); ++j) labelling.parts.add(parts[k].objects, j);
     for (Run run : parts[k].runs) {
       run.object += first;
-      labelling.parts.push_back(run);
+      labelling.part_runs.push_back(run);
     }
   }
 }
 
-// Indices of the objects that are large enough, in raster order of their first pixels.
-std::vector<std::int64_t> in_order(const ObjectTable& objects, std::int64_t min_area) {
-  std::vector<std::int64_t> order;
-  for (std::int64_t i = 0; i < objects.size(); ++i)
-    if (objects[i].area >= min_area) order.push_back(i);
-  const auto first_pixel = [&](std::int64_t i) { return std::pair(objects[i].y0, objects[i].x0); };
-  const auto before = [&](std::int64_t a, std::int64_t b) { return first_pixel(a) < first_pixel(b); };
-  if (!std::is_sorted(order.begin(), order.end(), before)) std::sort(order.begin(), order.end(), before);
+// The objects that are large enough, in raster order of their first pixels.
+std::vector<Place> in_order(Labelling& labelling, std::int64_t min_area) {
+  std::vector<Place> order = large_enough(labelling, min_area);
+  const auto first_pixel = [](const Place& place) { return std::pair(place.sums().y0, place.sums().x0); };
+  if (labelling.parts.size() > 0)
+    std::sort(order.begin(), order.end(),
+              [&](const Place& a, const Place& b) { return first_pixel(a) < first_pixel(b); });
   return order;
 }
 
-void paint(const Labelling& labelling, const std::vector<std::int64_t>& order, const View2D<std::int32_t>& labels,
-           int threads) {
+void paint(Labelling& labelling, const std::vector<Place>& order, const View2D<std::int32_t>& labels, int threads) {
   if (order.size() > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()))
     throw std::overflow_error("more objects than an int32 label can number");
-  std::vector<std::int32_t> label_of(labelling.objects.size());
-  for (std::size_t i = 0; i < order.size(); ++i) label_of[order[i]] = static_cast<std::int32_t>(i + 1);
-  const auto paint_run = [&](const Run& run) {
-    if (run.object >= 0)
-      std::fill(labels.row(run.row) + run.begin, labels.row(run.row) + run.end, label_of[run.object]);
-  };
-  parallel_for(std::ssize(labelling.runs), threads, [&](std::int64_t i, int) {
-    const std::int64_t end = std::min((i + 1) * band_rows, labels.rows);
-    for (std::int64_t y = i * band_rows; y < end; ++y) std::fill_n(labels.row(y), labels.cols, 0);
-    for (const Run& run : labelling.runs[i]) paint_run(run);
+  const std::int64_t joined = labelling.offset.back();
+  std::vector<std::int32_t> label_of(joined + labelling.parts.size());
+  for (std::size_t i = 0; i < order.size(); ++i) label_of[order[i].number] = static_cast<std::int32_t>(i + 1);
+  for (std::int64_t i = 0; i < joined; ++i) label_of[i] = label_of[labelling.sets.find(i)];
+  const auto paint_row = FLECK_PICK(paint_runs);
+  parallel_for(std::ssize(labelling.bands), threads, [&](std::int64_t i, int) {
+    const std::int32_t* in_band = label_of.data() + labelling.offset[i];
+    std::vector<std::int32_t> values(labels.cols / 2 + 1);  // of a row's runs
+    for_each_row(labelling.bands[i], i * band_rows, labels.cols,
+                 [&](std::int64_t y, const std::int64_t* edges, const std::int64_t* objects, std::int64_t runs) {
+                   for (std::int64_t k = 0; k < runs; ++k) values[k] = objects[k] < 0 ? 0 : in_band[objects[k]];
+                   paint_row(edges, values.data(), runs, labels.cols, labels.row(y));
+                 });
   });
-  for (const Run& run : labelling.parts) paint_run(run);
+  for (const Run& run : labelling.part_runs)
+    std::fill(labels.row(run.row) + run.begin, labels.row(run.row) + run.end, label_of[joined + run.object]);
 }
+
+constexpr std::int64_t finished_together = 4096;  // objects
 
 }  // namespace
 
 Components label_components(const Image& image, const Mask& mask, const LabelParameters& parameters,
                             const View2D<std::int32_t>& labels, int threads) {
   const bool deblending = parameters.deblend > 0;
-  const bool keep_runs = deblending || labels;
-  const bool exact_in_float = image.dtype != DType::f64 && image.dtype != DType::u32 && image.dtype != DType::i32 &&
-                              image.dtype != DType::u64 && image.dtype != DType::i64;
-  std::vector<Band> bands = exact_in_float ? label_bands<float>(image, mask, parameters, keep_runs, threads)
-                                           : label_bands<double>(image, mask, parameters, keep_runs, threads);
-  Labelling labelling = join(bands, parameters, threads);
+  Labelling labelling = join(label_bands(image, mask, parameters, deblending || labels, threads), parameters);
   if (deblending) deblend_all(image, parameters, threads, labelling);
-  const std::vector<std::int64_t> order = in_order(labelling.objects, parameters.min_area);
+  const std::vector<Place> order = in_order(labelling, parameters.min_area);
   if (labels) paint(labelling, order, labels, threads);
 
-  Components result;
-  result.objects.reserve(order.size());
-  result.level_counts.reserve(order.size() * parameters.levels.size());
-  for (const std::int64_t i : order) {
-    result.objects.push_back(labelling.objects[i].finish());
-    const auto counts = labelling.objects.counts(i);
-    result.level_counts.insert(result.level_counts.end(), counts.begin(), counts.end());
-  }
+  const std::int64_t count = std::ssize(order), levels = std::ssize(parameters.levels);
+  Components result{std::vector<Component>(count), std::vector<std::int64_t>(count * levels)};
+  parallel_for((count + finished_together - 1) / finished_together, threads, [&](std::int64_t chunk, int) {
+    const std::int64_t end = std::min((chunk + 1) * finished_together, count);
+    for (std::int64_t i = chunk * finished_together; i < end; ++i) {
+      result.objects[i] = order[i].sums().finish();
+      const auto counts = order[i].table->counts(order[i].index);
+      std::copy(counts, counts + levels, result.level_counts.begin() + i * levels);
+    }
+  });
   return result;
 }
 
