@@ -23,9 +23,9 @@ struct Run {
 // The runs of one row: run k is [edges[2 k], edges[2 k + 1]), and belongs to objects[k].
 struct RunRow {
   std::vector<std::int64_t> edges, objects;
+  std::vector<EdgeWord> where{};
 
   std::int64_t size() const { return static_cast<std::int64_t>(objects.size()); }
-  RunRow copy() const { return {{edges.begin(), edges.begin() + 2 * size()}, objects}; }  // without spare room
 };
 
 // Disjoint sets of 0 .. n-1. The root of a set is its smallest member.

@@ -1,5 +1,6 @@
 #include "fleck/label_components.hpp"
 
+#include <array>
 #include <bit>
 #include <stdexcept>
 
@@ -64,17 +65,24 @@ class Rows {
   std::vector<double> buffer_;
 };
 
+// A row of n pixels without runs, and with room for all it can have.
+RunRow empty_row(std::int64_t n) {
+  return {std::vector<std::int64_t>(edge_room(n)), {}, std::vector<EdgeWord>(edge_words(n))};
+}
+
+// Without spare room.
+RunRow copy_of(const RunRow& row) {
+  return {{row.edges.begin(), row.edges.begin() + 2 * row.size()}, row.objects, row.where};
+}
+
 // Calls touch(a, b) for every pair of touching runs, a of one row and b of the row below, in raster order.
 template <class Touch>
-void for_each_touching(const RunRow& above, const RunRow& below, int connectivity, Touch&& touch) {
-  const std::int64_t reach = connectivity == 8 ? 1 : 0;
-  const std::int64_t *const upper = above.edges.data(), *const lower = below.edges.data();
-  for (std::int64_t a = 0, b = 0; a < above.size() && b < below.size();) {
-    if ((upper[2 * a] < lower[2 * b + 1] + reach) & (lower[2 * b] < upper[2 * a + 1] + reach)) touch(a, b);
-    const bool ends_first = upper[2 * a + 1] < lower[2 * b + 1];  // and touches nothing further
-    a += ends_first;
-    b += !ends_first;
-  }
+void for_each_touching(const RunRow& above, const RunRow& below, int connectivity, std::vector<std::int64_t>& scratch,
+                       Touch&& touch) {
+  scratch.resize(2 * below.size());
+  FLECK_PICK(find_touching)(below.edges.data(), below.size(), above.where.data(), connectivity == 8, scratch.data());
+  for (std::int64_t b = 0; b < below.size(); ++b)
+    for (std::int64_t a = scratch[2 * b]; a < scratch[2 * b + 1]; ++a) touch(a, b);
 }
 
 struct Band {
@@ -97,15 +105,15 @@ class Labeller {
     pieces_.clear();
     sets_.clear();
     runs_.clear();
-    below_.objects.clear();
+    below_ = empty_row(image_.cols);
     if (keep_runs_) band.words.resize((row1 - row0) * row_words_);
     for (std::int64_t y = row0; y < row1; ++y) {
       std::swap(above_, below_);
       find(y, keep_runs_ ? band.words.data() + (y - row0) * row_words_ : words_.data());
-      if (y == row0) band.first = below_.copy();
+      if (y == row0) band.first = copy_of(below_);
       if (keep_runs_) runs_.insert(runs_.end(), below_.objects.begin(), below_.objects.end());
     }
-    band.last = below_.copy();
+    band.last = copy_of(below_);
     collect(row0, row1, band.objects);
     for (std::vector<std::int64_t>* kept : {&band.first.objects, &band.last.objects, &runs_})
       for (std::int64_t& object : *kept) object = object_of_[object];
@@ -119,8 +127,8 @@ class Labeller {
     const std::byte* pixels = rows_[y];
     meter_.mark(pixels, image_.cols, words);
     if (mask_) leave_out(y, words);
-    below_.objects.assign(find_runs_(words, image_.cols, below_.edges.data()), -1);
-    for_each_touching(above_, below_, parameters_.connectivity, [&](std::int64_t a, std::int64_t b) {
+    below_.objects.assign(find_runs_(words, image_.cols, below_.edges.data(), below_.where.data()), -1);
+    for_each_touching(above_, below_, parameters_.connectivity, touching_, [&](std::int64_t a, std::int64_t b) {
       if (below_.objects[b] < 0)
         below_.objects[b] = above_.objects[a];
       else
@@ -166,7 +174,8 @@ class Labeller {
   decltype(&baseline::find_runs) find_runs_ = FLECK_PICK(find_runs);
   std::int64_t row_words_ = (image_.cols + 63) / 64;
   std::vector<std::uint64_t> words_ = std::vector<std::uint64_t>(row_words_);
-  RunRow above_{std::vector<std::int64_t>(image_.cols + 4), {}}, below_ = above_;
+  RunRow above_ = empty_row(image_.cols), below_ = above_;
+  std::vector<std::int64_t> touching_{};
   std::vector<std::int64_t> runs_{};    // the pieces they belong to
   ObjectTable pieces_{parameters_};     // of objects, as far as known row by row
   UnionFind sets_{};
@@ -197,16 +206,7 @@ struct Labelling {
   std::vector<std::int64_t> offset;  // numbers of every band's first object, and of the first part
   UnionFind sets;                    // objects of bands that are one; the smallest has all that is summed up
 
-  std::int64_t tables() const { return std::ssize(offset); }
   ObjectTable& table(std::int64_t i) { return i < std::ssize(bands) ? bands[i].objects : parts; }
-};
-
-// An object where it lies.
-struct Place {
-  ObjectTable* table;
-  std::int64_t index, number;
-
-  const Sums& sums() const { return (*table)[index]; }
 };
 
 // Joins what touches from band to band, in band order, which is raster order of first pixels.
@@ -215,9 +215,10 @@ Labelling join(std::vector<Band>&& bands, const LabelParameters& parameters) {
   for (const Band& band : joined.bands) joined.offset.push_back(joined.offset.back() + band.objects.size());
   joined.sets = UnionFind(joined.offset.back());
   const auto& offset = joined.offset;
+  std::vector<std::int64_t> touching;
   for (std::size_t i = 1; i < joined.bands.size(); ++i) {
     const RunRow &above = joined.bands[i - 1].last, &below = joined.bands[i].first;
-    for_each_touching(above, below, parameters.connectivity, [&](std::int64_t a, std::int64_t b) {
+    for_each_touching(above, below, parameters.connectivity, touching, [&](std::int64_t a, std::int64_t b) {
       joined.sets.unite(offset[i - 1] + above.objects[a], offset[i] + below.objects[b]);
     });
   }
@@ -234,15 +235,14 @@ Labelling join(std::vector<Band>&& bands, const LabelParameters& parameters) {
   return joined;
 }
 
-// The objects that are large enough, by number.
-std::vector<Place> large_enough(Labelling& labelling, std::int64_t min_area) {
-  std::vector<Place> places;
-  for (std::int64_t i = 0; i < labelling.tables(); ++i) {
+// Calls visit(table, index, number) for every object that is large enough.
+template <class Visit>
+void for_each_object(Labelling& labelling, std::int64_t min_area, Visit&& visit) {
+  for (std::int64_t i = 0; i < std::ssize(labelling.offset); ++i) {
     ObjectTable& table = labelling.table(i);
     for (std::int64_t j = 0; j < table.size(); ++j)
-      if (table[j].area >= min_area) places.push_back({&table, j, labelling.offset[i] + j});
+      if (table[j].area >= min_area) visit(table, j, labelling.offset[i] + j);
   }
-  return places;
 }
 
 // Calls visit(row, edges, objects, runs) for every row of band i; objects are indices into the band's, -1 for none.
@@ -250,11 +250,11 @@ template <class Visit>
 void for_each_row(const Band& band, std::int64_t row0, std::int64_t cols, Visit&& visit) {
   const auto find = FLECK_PICK(find_runs);
   const std::int64_t row_words = (cols + 63) / 64;
-  std::vector<std::int64_t> edges(cols + 4);
+  RunRow row = empty_row(cols);
   const std::int64_t* objects = band.runs.data();
   for (std::int64_t y = 0; y * row_words < std::ssize(band.words); ++y) {
-    const std::int64_t runs = find(band.words.data() + y * row_words, cols, edges.data());
-    visit(row0 + y, edges.data(), objects, runs);
+    const std::int64_t runs = find(band.words.data() + y * row_words, cols, row.edges.data(), row.where.data());
+    visit(row0 + y, row.edges.data(), objects, runs);
     objects += runs;
   }
 }
@@ -278,60 +278,76 @@ void deblend_all(const Image& image, const LabelParameters& parameters, int thre
   std::vector<Run> sorted(end.back());
   for_each_run([&](const Run& run) { sorted[end[run.object]++] = run; });
 
-  std::vector<Place> candidates = large_enough(labelling, parameters.min_area);
-  std::erase_if(candidates, [&](const Place& place) { return place.sums().area / 2 < parameters.min_area; });
-  std::vector<Parts> parts(candidates.size(), Parts{ObjectTable(parameters), {}});
+  struct Candidate {
+    ObjectTable* table;
+    std::int64_t index, number;
+    Parts parts;
+  };
+  std::vector<Candidate> candidates;
+  for_each_object(labelling, parameters.min_area, [&](ObjectTable& table, std::int64_t index, std::int64_t number) {
+    if (table[index].area / 2 >= parameters.min_area)
+      candidates.push_back({&table, index, number, {ObjectTable(parameters), {}}});
+  });
   parallel_for(std::ssize(candidates), threads, [&](std::int64_t k, int) {
-    const std::int64_t i = candidates[k].number;
-    const std::int64_t begin = i == 0 ? 0 : end[i - 1];
-    parts[k] = deblend(image, {sorted.data() + begin, sorted.data() + end[i]}, candidates[k].sums().w, parameters);
+    auto& [table, index, number, parts] = candidates[k];
+    const std::int64_t begin = number == 0 ? 0 : end[number - 1];
+    parts = deblend(image, {sorted.data() + begin, sorted.data() + end[number]}, (*table)[index].w, parameters);
   });
 
-  for (std::size_t k = 0; k < parts.size(); ++k) {
-    if (parts[k].runs.empty()) continue;
-    const auto& [table, index, number] = candidates[k];
+  for (const auto& [table, index, number, parts] : candidates) {
+    if (parts.runs.empty()) continue;
     table->drop(index);
     const std::int64_t first = labelling.parts.size();
-    for (std::int64_t j = 0; j < parts[k].objects.size(); ++j) labelling.parts.add(parts[k].objects, j);
-    for (Run run : parts[k].runs) {
+    for (std::int64_t j = 0; j < parts.objects.size(); ++j) labelling.parts.add(parts.objects, j);
+    for (Run run : parts.runs) {
       run.object += first;
       labelling.part_runs.push_back(run);
     }
   }
 }
 
-// The objects that are large enough, in raster order of their first pixels.
-std::vector<Place> in_order(Labelling& labelling, std::int64_t min_area) {
-  std::vector<Place> order = large_enough(labelling, min_area);
-  const auto first_pixel = [](const Place& place) { return std::pair(place.sums().y0, place.sums().x0); };
-  if (labelling.parts.size() > 0)
-    std::sort(order.begin(), order.end(),
-              [&](const Place& a, const Place& b) { return first_pixel(a) < first_pixel(b); });
-  return order;
+// The rank of every object, by number, in raster order of first pixels; -1 for those that are too small or dropped.
+struct Ranking {
+  std::vector<std::int64_t> rank;
+  std::int64_t count = 0;
+};
+
+Ranking rank_all(Labelling& labelling, std::int64_t min_area) {
+  const std::int64_t numbers = labelling.offset.back() + labelling.parts.size();
+  Ranking ranking{std::vector<std::int64_t>(numbers, -1), 0};
+  if (labelling.parts.size() == 0) {  // in order already
+    for_each_object(labelling, min_area, [&](const ObjectTable&, std::int64_t, std::int64_t number) {
+      ranking.rank[number] = ranking.count++;
+    });
+    return ranking;
+  }
+  std::vector<std::array<std::int64_t, 3>> order;  // first pixel, number
+  for_each_object(labelling, min_area, [&](const ObjectTable& table, std::int64_t index, std::int64_t number) {
+    order.push_back({table[index].y0, table[index].x0, number});
+  });
+  std::sort(order.begin(), order.end());
+  for (const auto& [y, x, number] : order) ranking.rank[number] = ranking.count++;
+  return ranking;
 }
 
-void paint(Labelling& labelling, const std::vector<Place>& order, const View2D<std::int32_t>& labels, int threads) {
-  if (order.size() > static_cast<std::size_t>(std::numeric_limits<std::int32_t>::max()))
+void paint(const Labelling& labelling, const Ranking& ranking, const View2D<std::int32_t>& labels, int threads) {
+  if (ranking.count > std::numeric_limits<std::int32_t>::max())
     throw std::overflow_error("more objects than an int32 label can number");
-  const std::int64_t joined = labelling.offset.back();
-  std::vector<std::int32_t> label_of(joined + labelling.parts.size());
-  for (std::size_t i = 0; i < order.size(); ++i) label_of[order[i].number] = static_cast<std::int32_t>(i + 1);
-  for (std::int64_t i = 0; i < joined; ++i) label_of[i] = label_of[labelling.sets.find(i)];
   const auto paint_row = FLECK_PICK(paint_runs);
   parallel_for(std::ssize(labelling.bands), threads, [&](std::int64_t i, int) {
-    const std::int32_t* in_band = label_of.data() + labelling.offset[i];
+    const std::int64_t* rank = ranking.rank.data() + labelling.offset[i];
     std::vector<std::int32_t> values(labels.cols / 2 + 1);  // of a row's runs
     for_each_row(labelling.bands[i], i * band_rows, labels.cols,
                  [&](std::int64_t y, const std::int64_t* edges, const std::int64_t* objects, std::int64_t runs) {
-                   for (std::int64_t k = 0; k < runs; ++k) values[k] = objects[k] < 0 ? 0 : in_band[objects[k]];
+                   for (std::int64_t k = 0; k < runs; ++k)
+                     values[k] = objects[k] < 0 ? 0 : static_cast<std::int32_t>(rank[objects[k]] + 1);
                    paint_row(edges, values.data(), runs, labels.cols, labels.row(y));
                  });
   });
   for (const Run& run : labelling.part_runs)
-    std::fill(labels.row(run.row) + run.begin, labels.row(run.row) + run.end, label_of[joined + run.object]);
+    std::fill(labels.row(run.row) + run.begin, labels.row(run.row) + run.end,
+              static_cast<std::int32_t>(ranking.rank[labelling.offset.back() + run.object] + 1));
 }
-
-constexpr std::int64_t finished_together = 4096;  // objects
 
 }  // namespace
 
@@ -340,19 +356,23 @@ Components label_components(const Image& image, const Mask& mask, const LabelPar
   const bool deblending = parameters.deblend > 0;
   Labelling labelling = join(label_bands(image, mask, parameters, deblending || labels, threads), parameters);
   if (deblending) deblend_all(image, parameters, threads, labelling);
-  const std::vector<Place> order = in_order(labelling, parameters.min_area);
-  if (labels) paint(labelling, order, labels, threads);
+  Ranking ranking = rank_all(labelling, parameters.min_area);
 
-  const std::int64_t count = std::ssize(order), levels = std::ssize(parameters.levels);
-  Components result{std::vector<Component>(count), std::vector<std::int64_t>(count * levels)};
-  parallel_for((count + finished_together - 1) / finished_together, threads, [&](std::int64_t chunk, int) {
-    const std::int64_t end = std::min((chunk + 1) * finished_together, count);
-    for (std::int64_t i = chunk * finished_together; i < end; ++i) {
-      result.objects[i] = order[i].sums().finish();
-      const auto counts = order[i].table->counts(order[i].index);
-      std::copy(counts, counts + levels, result.level_counts.begin() + i * levels);
+  const std::int64_t levels = std::ssize(parameters.levels);
+  Components result{std::vector<Component>(ranking.count), std::vector<std::int64_t>(ranking.count * levels)};
+  parallel_for(std::ssize(labelling.offset), threads, [&](std::int64_t i, int) {
+    const ObjectTable& table = labelling.table(i);
+    const std::int64_t* rank = ranking.rank.data() + labelling.offset[i];
+    for (std::int64_t j = 0; j < table.size(); ++j) {
+      if (rank[j] < 0) continue;
+      result.objects[rank[j]] = table[j].finish();
+      std::copy(table.counts(j), table.counts(j) + levels, result.level_counts.begin() + rank[j] * levels);
     }
   });
+  if (labels) {
+    for (std::int64_t i = 0; i < labelling.offset.back(); ++i) ranking.rank[i] = ranking.rank[labelling.sets.find(i)];
+    paint(labelling, ranking, labels, threads);
+  }
   return result;
 }
 

@@ -100,117 +100,149 @@ void mark_above(const std::byte* row, std::int64_t n, double threshold, std::uin
 
 // ---- Runs
 
-std::int64_t find_runs(const std::uint64_t* words, std::int64_t n, std::int64_t* __restrict edges) noexcept {
-  std::int64_t* edge = edges;
-  std::uint64_t last = 0;
-  for (std::int64_t x = 0; x < n; x += 64) {
-    const std::uint64_t word = *words++;
-    std::uint64_t changes = word ^ (word << 1 | last);
+std::int64_t find_runs(const std::uint64_t* words, std::int64_t n, std::int64_t* __restrict edges,
+                       EdgeWord* __restrict where) noexcept {
+  std::int64_t found = 0;
+  std::uint64_t last = 0;  // pixel of the word before
+  for (std::int64_t k = 0; k < edge_words(n); ++k) {
+    const std::uint64_t word = 64 * k < n ? words[k] : 0;
+    std::uint64_t left = word ^ (word << 1 | last);
     last = word >> 63;
-    if (changes == 0) continue;
+    where[k] = {left, found};
+    if (left == 0) continue;
     // Four at a time, there or not: a loop of their very number is mispredicted in nearly every word.
-    std::int64_t* const next = edge + __builtin_popcountll(changes);
+    std::int64_t* edge = edges + found;
+    found += __builtin_popcountll(left);
     do {
       for (int i = 0; i < 4; ++i) {
-        *edge++ = x + __builtin_ctzll(changes | std::uint64_t{1} << 63);
-        changes &= changes - 1;
+        *edge++ = 64 * k + __builtin_ctzll(left | std::uint64_t{1} << 63);
+        left &= left - 1;
       }
-    } while (changes);
-    edge = next;
+    } while (left);
   }
-  if (last && n % 64 == 0) *edge++ = n;
-  return (edge - edges) / 2;
+  return found / 2;
+}
+
+namespace {
+
+// How many edges lie to the left of x.
+inline std::int64_t edges_before(const EdgeWord* where, std::int64_t x) {
+  const EdgeWord& word = where[x / 64];
+  return word.before + __builtin_popcountll(word.here & ((std::uint64_t{1} << x % 64) - 1));
+}
+
+}  // namespace
+
+// Beginnings and ends alternate, so that counting edges counts both.
+void find_touching(const std::int64_t* edges, std::int64_t runs, const EdgeWord* where, std::int64_t reach,
+                   std::int64_t* __restrict touching) noexcept {
+  for (std::int64_t k = 0; k < runs; ++k) {
+    touching[2 * k] = edges_before(where, edges[2 * k] + 1 - reach) / 2;
+    touching[2 * k + 1] = (edges_before(where, edges[2 * k + 1] + reach) + 1) / 2;
+  }
 }
 
 // ---- Sums
 
 namespace {
 
-// Eight lanes, in vectors as wide as the registers are.
-#if defined(__AVX512F__)
-constexpr int lanes = 8;
-#elif defined(__AVX__)
+// Four lanes, in vectors as wide as the registers have them: gcc keeps a wider vector in memory.
+#if defined(__AVX__)
 constexpr int lanes = 4;
 #else
 constexpr int lanes = 2;
 #endif
-constexpr int vectors = 8 / lanes;
+constexpr int vectors = 4 / lanes;
 using Lanes = double __attribute__((vector_size(lanes * sizeof(double))));
 
-struct Eight {
+struct Four {
   Lanes part[vectors];
 };
 
-template <class Combine>
-inline double across(const Eight& all, Combine&& combine) {
-  double lane[8];
-  __builtin_memcpy(lane, &all, sizeof lane);
-  for (int half = 4; half > 0; half /= 2)
-    for (int j = 0; j < half; ++j) lane[j] = combine(lane[j], lane[j + half]);
-  return lane[0];
-}
-
-inline double sum_of(const Eight& all) {
-  return across(all, [](double a, double b) { return a + b; });
-}
-
-template <class Pixels>
-inline Eight load_eight(const std::byte* row, std::int64_t x) {
-  double values[8];
-  for (int j = 0; j < 8; ++j) values[j] = static_cast<double>(value_at<Pixels>(row, x + j));
-  Eight all;
+inline Four four(const double* values) {
+  Four all;
   __builtin_memcpy(&all, values, sizeof all);
   return all;
 }
 
+// Up to four pixels from x on, none of them beyond n.
 template <class Pixels>
-inline Eight load_last(const std::byte* row, std::int64_t x, std::int64_t n) {
-  double values[8] = {};
-  for (std::int64_t j = 0; x + j < n; ++j) values[j] = static_cast<double>(value_at<Pixels>(row, x + j));
-  Eight all;
-  __builtin_memcpy(&all, values, sizeof all);
-  return all;
+inline Four load(const std::byte* row, std::int64_t x, std::int64_t n) {
+  using Value = decltype(value_at<Pixels>(row, 0));
+  Value values[4] = {};
+  if (x + 4 <= n)
+    for (int j = 0; j < 4; ++j) values[j] = value_at<Pixels>(row, x + j);
+  else
+    for (int j = 0; x + j < n; ++j) values[j] = value_at<Pixels>(row, x + j);
+#if defined(__AVX__)
+  if constexpr (std::is_same_v<Value, float>) {  // gcc 12 converts them in halves
+    __m128 narrow;
+    __builtin_memcpy(&narrow, values, sizeof narrow);
+    return {Lanes(_mm256_cvtps_pd(narrow))};
+  }
+#endif
+  double wide[4];
+  for (int j = 0; j < 4; ++j) wide[j] = static_cast<double>(values[j]);
+  return four(wide);
+}
+
+// (0 + 1) + (2 + 3) of the lanes of a, of b, of c and of d.
+inline Four add_up(const Four& a, const Four& b, const Four& c, const Four& d) {
+  Four sums;
+#if defined(__AVX__)
+  const Lanes p = a.part[0], q = b.part[0], r = c.part[0], s = d.part[0];
+  const Lanes pq = Lanes{p[0], q[0], p[2], q[2]} + Lanes{p[1], q[1], p[3], q[3]};
+  const Lanes rs = Lanes{r[0], s[0], r[2], s[2]} + Lanes{r[1], s[1], r[3], s[3]};
+  sums.part[0] = Lanes{pq[0], pq[1], rs[0], rs[1]} + Lanes{pq[2], pq[3], rs[2], rs[3]};
+#else
+  const auto pair = [](Lanes p, Lanes q) { return Lanes{p[0], q[0]} + Lanes{p[1], q[1]}; };
+  sums.part[0] = pair(a.part[0], b.part[0]) + pair(a.part[1], b.part[1]);
+  sums.part[1] = pair(c.part[0], d.part[0]) + pair(c.part[1], d.part[1]);
+#endif
+  return sums;
+}
+
+inline double largest(const Four& all) {
+  double v[4];
+  __builtin_memcpy(v, &all, sizeof v);
+  const double low = v[0] > v[1] ? v[0] : v[1], high = v[2] > v[3] ? v[2] : v[3];
+  return low > high ? low : high;
 }
 
 }  // namespace
 
 template <class Pixels>
-void sum_runs(const std::byte* row, std::int64_t n, const std::int64_t* edges, std::int64_t runs,
-              double threshold, RunSums* __restrict sums) noexcept {
-  constexpr double infinity = std::numeric_limits<double>::infinity();
-  static constexpr double places[8] = {0, 1, 2, 3, 4, 5, 6, 7};
+void sum_runs(const std::byte* row, std::int64_t n, const std::int64_t* edges, std::int64_t runs, double threshold,
+              RunSums* __restrict sums) noexcept {
+  static constexpr double places[4] = {0, 1, 2, 3};
+  const Lanes none = Lanes{} - std::numeric_limits<double>::infinity();
   for (std::int64_t k = 0; k < runs; ++k) {
     const std::int64_t begin = edges[2 * k], end = edges[2 * k + 1];
     const double length = static_cast<double>(end - begin);
-    Eight sum{}, w{}, wx{}, wxx{}, peak, peak_x{}, place;
-    for (Lanes& part : peak.part) part = Lanes{} - infinity;
-    __builtin_memcpy(&place, places, sizeof place);
-    for (std::int64_t x = begin; x < end; x += 8) {
-      const Eight value = x + 8 <= n ? load_eight<Pixels>(row, x) : load_last<Pixels>(row, x, n);
+    Four sum{}, w{}, wx{}, wxx{}, peak, peak_x{}, place = four(places);
+    for (Lanes& part : peak.part) part = none;
+    for (std::int64_t at = begin; at < end; at += 4) {
+      const Four value = load<Pixels>(row, at, n);
       for (int i = 0; i < vectors; ++i) {
-        const Lanes v = value.part[i], dx = place.part[i];
-        const auto inside = dx < length;
+        const Lanes v = value.part[i], x = place.part[i];
+        const auto inside = x < length;
         const Lanes weight = inside ? v - threshold : Lanes{};
-        const Lanes moment = dx * weight;
+        const Lanes moment = x * weight;
         sum.part[i] += inside ? v : Lanes{};
         w.part[i] += weight;
         wx.part[i] += moment;
-        wxx.part[i] += dx * moment;
+        wxx.part[i] += x * moment;
         const auto higher = inside & (v > peak.part[i]);
         peak.part[i] = higher ? v : peak.part[i];
-        peak_x.part[i] = higher ? dx : peak_x.part[i];
-        place.part[i] += 8.0;
+        peak_x.part[i] = higher ? x : peak_x.part[i];
+        place.part[i] += 4.0;
       }
     }
-    RunSums& result = sums[k];
-    result.sum = sum_of(sum);
-    result.w = sum_of(w);
-    result.wx = sum_of(wx);
-    result.wxx = sum_of(wxx);
-    result.peak = across(peak, [](double a, double b) { return a > b ? a : b; });
-    for (int i = 0; i < vectors; ++i)
-      peak_x.part[i] = peak.part[i] == result.peak ? peak_x.part[i] : Lanes{} + infinity;
-    result.peak_x = across(peak_x, [](double a, double b) { return a < b ? a : b; });
+    const Four added = add_up(sum, w, wx, wxx);
+    __builtin_memcpy(&sums[k], &added, sizeof added);
+    sums[k].peak = largest(peak);
+    for (int i = 0; i < vectors; ++i) peak_x.part[i] = peak.part[i] == sums[k].peak ? -peak_x.part[i] : none;
+    sums[k].peak_x = -largest(peak_x);  // the first of equals
   }
 }
 

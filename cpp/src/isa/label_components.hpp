@@ -16,6 +16,16 @@ struct Stored {
   static constexpr bool swapped = is_swapped;
 };
 
+// Where the edges of a row lie: at the ones of `here`, after `before` others in the words to the left.
+struct EdgeWord {
+  std::uint64_t here;
+  std::int64_t before;
+};
+
+// Room for the edges of n pixels, and for their words.
+constexpr std::int64_t edge_room(std::int64_t n) { return n + 4; }
+constexpr std::int64_t edge_words(std::int64_t n) { return n / 64 + 2; }
+
 // Sums over the pixels x = 0, 1, ... of a run, with weights w = value - threshold.
 struct RunSums {
   double sum, w, wx, wxx;
@@ -26,8 +36,13 @@ struct RunSums {
   /* Bit i of words[k] says whether pixel 64 k + i of n exceeds the threshold, exactly; bits from n on are 0. */    \
   template <class Pixels>                                                                                           \
   void mark_above(const std::byte* row, std::int64_t n, double threshold, std::uint64_t* __restrict words) noexcept; \
-  /* The runs of ones among n bits; returns how many. There must be room for n + 4 edges. */                        \
-  std::int64_t find_runs(const std::uint64_t* words, std::int64_t n, std::int64_t* __restrict edges) noexcept;      \
+  /* The runs of ones among n bits; returns how many. */                                                           \
+  std::int64_t find_runs(const std::uint64_t* words, std::int64_t n, std::int64_t* __restrict edges,                \
+                         EdgeWord* __restrict where) noexcept;                                                      \
+  /* Run k touches the runs [touching[2 k], touching[2 k + 1]) of another row, whose edges are `where`: it overlaps \
+     them, or comes within reach = 1 of doing so. */                                                                \
+  void find_touching(const std::int64_t* edges, std::int64_t runs, const EdgeWord* where, std::int64_t reach,       \
+                     std::int64_t* __restrict touching) noexcept;                                                   \
   /* sums[k] over run k of a row of n pixels. The places of a run are summed up modulo 8, and then the sums j and   \
      j + 4, j and j + 2, j and j + 1 are added: the same bytes for every instruction set. */                        \
   template <class Pixels>                                                                                           \
