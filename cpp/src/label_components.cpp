@@ -153,6 +153,7 @@ class Labeller {
     object_of_.resize(sets_.size());
     for (std::int64_t i = 0; i < sets_.size(); ++i)
       if (const std::int64_t root = sets_.find(i); root != i) pieces_.merge(root, pieces_, i);
+    std::int64_t count = 0;
     for (std::int64_t i = 0; i < sets_.size(); ++i) {
       const std::int64_t root = sets_.find(i);
       const Sums& sums = pieces_[root];
@@ -161,8 +162,11 @@ class Labeller {
       else if (sums.area < parameters_.min_area && sums.y0 > row0 && sums.ymax < row1 - 1)
         object_of_[i] = -1;
       else
-        object_of_[i] = objects.add(pieces_, i);
+        object_of_[i] = count++;
     }
+    objects.reserve(count);
+    for (std::int64_t i = 0; i < sets_.size(); ++i)
+      if (object_of_[i] == objects.size()) objects.add(pieces_, i);
   }
 
   const Image& image_;
