@@ -1,8 +1,8 @@
 #include "fleck/label_components.hpp"
 
-#include <array>
 #include <bit>
 #include <stdexcept>
+#include <tuple>
 
 #include "components.hpp"
 #include "element.hpp"
@@ -310,47 +310,33 @@ void deblend_all(const Image& image, const LabelParameters& parameters, int thre
   }
 }
 
-// The rank of every object, by number, in raster order of first pixels; -1 for those that are too small or dropped.
-struct Ranking {
-  std::vector<std::int64_t> rank;
-  std::int64_t count = 0;
-};
-
-Ranking rank_all(Labelling& labelling, std::int64_t min_area) {
-  const std::int64_t numbers = labelling.offset.back() + labelling.parts.size();
-  Ranking ranking{std::vector<std::int64_t>(numbers, -1), 0};
-  if (labelling.parts.size() == 0) {  // in order already
-    for_each_object(labelling, min_area, [&](const ObjectTable&, std::int64_t, std::int64_t number) {
-      ranking.rank[number] = ranking.count++;
-    });
-    return ranking;
-  }
-  std::vector<std::array<std::int64_t, 3>> order;  // first pixel, number
+// Calls visit(table, index, number) for every object that is large enough, in raster order of first pixels.
+template <class Visit>
+void for_each_in_order(Labelling& labelling, std::int64_t min_area, Visit&& visit) {
+  if (labelling.parts.size() == 0) return for_each_object(labelling, min_area, visit);
+  std::vector<std::tuple<std::int64_t, std::int64_t, const ObjectTable*, std::int64_t, std::int64_t>> order;
   for_each_object(labelling, min_area, [&](const ObjectTable& table, std::int64_t index, std::int64_t number) {
-    order.push_back({table[index].y0, table[index].x0, number});
+    order.emplace_back(table[index].y0, table[index].x0, &table, index, number);
   });
   std::sort(order.begin(), order.end());
-  for (const auto& [y, x, number] : order) ranking.rank[number] = ranking.count++;
-  return ranking;
+  for (const auto& [y, x, table, index, number] : order) visit(*table, index, number);
 }
 
-void paint(const Labelling& labelling, const Ranking& ranking, const View2D<std::int32_t>& labels, int threads) {
-  if (ranking.count > std::numeric_limits<std::int32_t>::max())
-    throw std::overflow_error("more objects than an int32 label can number");
+void paint(const Labelling& labelling, const std::vector<std::int32_t>& label_of, const View2D<std::int32_t>& labels,
+           int threads) {
   const auto paint_row = FLECK_PICK(paint_runs);
   parallel_for(std::ssize(labelling.bands), threads, [&](std::int64_t i, int) {
-    const std::int64_t* rank = ranking.rank.data() + labelling.offset[i];
+    const std::int32_t* in_band = label_of.data() + labelling.offset[i];
     std::vector<std::int32_t> values(labels.cols / 2 + 1);  // of a row's runs
     for_each_row(labelling.bands[i], i * band_rows, labels.cols,
                  [&](std::int64_t y, const std::int64_t* edges, const std::int64_t* objects, std::int64_t runs) {
-                   for (std::int64_t k = 0; k < runs; ++k)
-                     values[k] = objects[k] < 0 ? 0 : static_cast<std::int32_t>(rank[objects[k]] + 1);
+                   for (std::int64_t k = 0; k < runs; ++k) values[k] = objects[k] < 0 ? 0 : in_band[objects[k]];
                    paint_row(edges, values.data(), runs, labels.cols, labels.row(y));
                  });
   });
   for (const Run& run : labelling.part_runs)
     std::fill(labels.row(run.row) + run.begin, labels.row(run.row) + run.end,
-              static_cast<std::int32_t>(ranking.rank[labelling.offset.back() + run.object] + 1));
+              label_of[labelling.offset.back() + run.object]);
 }
 
 }  // namespace
@@ -360,22 +346,24 @@ Components label_components(const Image& image, const Mask& mask, const LabelPar
   const bool deblending = parameters.deblend > 0;
   Labelling labelling = join(label_bands(image, mask, parameters, deblending || labels, threads), parameters);
   if (deblending) deblend_all(image, parameters, threads, labelling);
-  Ranking ranking = rank_all(labelling, parameters.min_area);
 
-  const std::int64_t levels = std::ssize(parameters.levels);
-  Components result{std::vector<Component>(ranking.count), std::vector<std::int64_t>(ranking.count * levels)};
-  parallel_for(std::ssize(labelling.offset), threads, [&](std::int64_t i, int) {
-    const ObjectTable& table = labelling.table(i);
-    const std::int64_t* rank = ranking.rank.data() + labelling.offset[i];
-    for (std::int64_t j = 0; j < table.size(); ++j) {
-      if (rank[j] < 0) continue;
-      result.objects[rank[j]] = table[j].finish();
-      std::copy(table.counts(j), table.counts(j) + levels, result.level_counts.begin() + rank[j] * levels);
-    }
+  std::int64_t count = 0;
+  for_each_object(labelling, parameters.min_area, [&](const ObjectTable&, std::int64_t, std::int64_t) { ++count; });
+  if (labels && count > std::numeric_limits<std::int32_t>::max())
+    throw std::overflow_error("more objects than an int32 label can number");
+  const std::int64_t joined = labelling.offset.back();
+  std::vector<std::int32_t> label_of(labels ? joined + labelling.parts.size() : 0);
+  Components result;
+  result.objects.reserve(count);
+  result.level_counts.reserve(count * parameters.levels.size());
+  for_each_in_order(labelling, parameters.min_area, [&](const ObjectTable& table, std::int64_t i, std::int64_t number) {
+    result.objects.push_back(table[i].finish());
+    result.level_counts.insert(result.level_counts.end(), table.counts(i), table.counts(i + 1));
+    if (labels) label_of[number] = static_cast<std::int32_t>(result.objects.size());
   });
   if (labels) {
-    for (std::int64_t i = 0; i < labelling.offset.back(); ++i) ranking.rank[i] = ranking.rank[labelling.sets.find(i)];
-    paint(labelling, ranking, labels, threads);
+    for (std::int64_t i = 0; i < joined; ++i) label_of[i] = label_of[labelling.sets.find(i)];
+    paint(labelling, label_of, labels, threads);
   }
   return result;
 }
