@@ -166,11 +166,11 @@ class ObjectTable {
 // Sums up runs of pixels of one type.
 class Meter {
  public:
-  Meter(DType dtype, bool swapped, const LabelParameters& parameters);
+  Meter(DType dtype, bool swapped, double threshold, std::span<const double> levels);
 
   // Bit x of words says whether pixel x of n exceeds the threshold.
   void mark(const std::byte* pixels, std::int64_t n, std::uint64_t* words) const {
-    mark_above_(pixels, n, parameters_->threshold, words);
+    mark_above_(pixels, n, threshold_, words);
   }
 
   // Adds runs of row y to their objects. Edges count from the first of the n pixels, which lies in column x0.
@@ -178,7 +178,8 @@ class Meter {
            ObjectTable& objects);
 
  private:
-  const LabelParameters* parameters_;
+  double threshold_;
+  std::span<const double> levels_;
   void (*mark_above_)(const std::byte*, std::int64_t, double, std::uint64_t*) noexcept;
   void (*sum_runs_)(const std::byte*, std::int64_t, const std::int64_t*, std::int64_t, double, RunSums*) noexcept;
   void (*count_above_)(const std::byte*, const std::int64_t*, std::int64_t, double, std::int64_t*) noexcept;

@@ -119,7 +119,7 @@ class Flood {
 
 Parts deblend(const Image& image, std::span<const Run> runs, double total, const LabelParameters& parameters) {
   Flood flood(image, runs, total, parameters);
-  Meter meter(DType::f64, false, parameters);
+  Meter meter(DType::f64, false, parameters.threshold, parameters.levels);
   Parts parts{ObjectTable(parameters), {}};
   std::unordered_map<std::int64_t, std::int64_t> part_of;  // by owner
   RunRow pieces;                                           // of one run

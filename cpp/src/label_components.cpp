@@ -12,7 +12,8 @@ namespace fleck {
 
 // ---- Runs to sums
 
-Meter::Meter(DType dtype, bool swapped, const LabelParameters& parameters) : parameters_(&parameters) {
+Meter::Meter(DType dtype, bool swapped, double threshold, std::span<const double> levels)
+    : threshold_(threshold), levels_(levels) {
   visit_type(dtype, swapped, [this]<class E, bool is_swapped>() {
     using Pixels = Stored<E, is_swapped>;
     mark_above_ = FLECK_PICK(mark_above<Pixels>);
@@ -25,13 +26,13 @@ void Meter::add(const std::byte* pixels, std::int64_t n, std::int64_t y, std::in
                 ObjectTable& objects) {
   const std::int64_t size = runs.size();
   sums_.resize(size);
-  sum_runs_(pixels, n, runs.edges.data(), size, parameters_->threshold, sums_.data());
+  sum_runs_(pixels, n, runs.edges.data(), size, threshold_, sums_.data());
   for (std::int64_t k = 0; k < size; ++k)
     objects[runs.objects[k]].add(y, x0 + runs.edges[2 * k], x0 + runs.edges[2 * k + 1], sums_[k]);
 
   counts_.resize(size);
-  for (std::size_t level = 0; level < parameters_->levels.size(); ++level) {
-    count_above_(pixels, runs.edges.data(), size, parameters_->levels[level], counts_.data());
+  for (std::size_t level = 0; level < levels_.size(); ++level) {
+    count_above_(pixels, runs.edges.data(), size, levels_[level], counts_.data());
     for (std::int64_t k = 0; k < size; ++k) objects.counts(runs.objects[k])[level] += counts_[k];
   }
 }
@@ -45,22 +46,22 @@ constexpr std::int64_t band_rows = 64;  // fixed: sums are grouped by band, whoe
 // Pixels of an image, row by row: where they lie if they lie side by side, else as float64 in a buffer.
 class Rows {
  public:
-  explicit Rows(const Image& image) : image_(&image) {
+  explicit Rows(const Image& image) : image_(image) {
     const std::int64_t element = visit_type(image.dtype, false, []<class E, bool>() { return sizeof(E); });
     side_by_side_ = image.col_stride == element || image.cols == 1;
     if (!side_by_side_) buffer_.resize(image.cols);
   }
 
-  DType dtype() const { return side_by_side_ ? image_->dtype : DType::f64; }
-  bool swapped() const { return side_by_side_ && image_->swapped; }
+  DType dtype() const { return side_by_side_ ? image_.dtype : DType::f64; }
+  bool swapped() const { return side_by_side_ && image_.swapped; }
   const std::byte* operator[](std::int64_t y) {
-    if (side_by_side_) return image_->at(y, 0);
-    load_row(*image_, y, 0, image_->cols, buffer_.data());
+    if (side_by_side_) return image_.at(y, 0);
+    load_row(image_, y, 0, image_.cols, buffer_.data());
     return reinterpret_cast<const std::byte*>(buffer_.data());
   }
 
  private:
-  const Image* image_;
+  Image image_;
   bool side_by_side_;
   std::vector<double> buffer_;
 };
@@ -98,7 +99,13 @@ struct Band {
 class Labeller {
  public:
   Labeller(const Image& image, const Mask& mask, const LabelParameters& parameters, bool keep_runs)
-      : image_(image), mask_(mask), parameters_(parameters), keep_runs_(keep_runs) {}
+      : image_(image),
+        parameters_(parameters),
+        keep_runs_(keep_runs),
+        has_mask_(mask),
+        rows_(image),
+        mask_rows_({reinterpret_cast<const std::byte*>(mask.data), mask.rows, mask.cols, mask.row_stride,
+                    mask.col_stride, DType::u8, false}) {}
 
   Band label(std::int64_t row0, std::int64_t row1) {
     Band band(parameters_);
@@ -126,7 +133,7 @@ class Labeller {
   void find(std::int64_t y, std::uint64_t* words) {
     const std::byte* pixels = rows_[y];
     meter_.mark(pixels, image_.cols, words);
-    if (mask_) leave_out(y, words);
+    if (has_mask_) leave_out(y, words);
     below_.objects.assign(find_runs_(words, image_.cols, below_.edges.data(), below_.where.data()), -1);
     for_each_touching(above_, below_, parameters_.connectivity, touching_, [&](std::int64_t a, std::int64_t b) {
       if (below_.objects[b] < 0)
@@ -143,9 +150,8 @@ class Labeller {
   }
 
   void leave_out(std::int64_t y, std::uint64_t* words) {
-    for (std::int64_t k = 0; k < row_words_; ++k)
-      for (std::uint64_t left = words[k]; left; left &= left - 1)
-        if (const int i = std::countr_zero(left); mask_(y, 64 * k + i)) words[k] &= ~(std::uint64_t{1} << i);
+    mask_meter_.mark(mask_rows_[y], image_.cols, masked_.data());
+    for (std::int64_t k = 0; k < row_words_; ++k) words[k] &= ~masked_[k];
   }
 
   // Pieces become objects. What is whole and too small is dropped at once, so noise costs no memory.
@@ -170,14 +176,14 @@ class Labeller {
   }
 
   const Image& image_;
-  const Mask& mask_;
   const LabelParameters& parameters_;
-  bool keep_runs_;
-  Rows rows_{image_};
-  Meter meter_{rows_.dtype(), rows_.swapped(), parameters_};
+  bool keep_runs_, has_mask_;
+  Rows rows_, mask_rows_;
+  Meter meter_{rows_.dtype(), rows_.swapped(), parameters_.threshold, parameters_.levels};
+  Meter mask_meter_{mask_rows_.dtype(), false, 0, {}};
   decltype(&baseline::find_runs) find_runs_ = FLECK_PICK(find_runs);
   std::int64_t row_words_ = (image_.cols + 63) / 64;
-  std::vector<std::uint64_t> words_ = std::vector<std::uint64_t>(row_words_);
+  std::vector<std::uint64_t> words_ = std::vector<std::uint64_t>(row_words_), masked_ = words_;
   RunRow above_ = empty_row(image_.cols), below_ = above_;
   std::vector<std::int64_t> touching_{};
   std::vector<std::int64_t> runs_{};    // the pieces they belong to

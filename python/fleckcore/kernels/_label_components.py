@@ -155,12 +155,16 @@ def label_components(
             code="A14",
             advice="Raise threshold or min_area, or call with labels=False.",
         ) from error
-    columns = {name: table[name] for name in table.dtype.names or ()}  # views, one row per object
-    bbox = np.stack([columns.pop(name) for name in ("ymin", "ymax", "xmin", "xmax")], axis=1)
+    names = table.dtype.names or ()
+    columns = {name: table[name] for name in names}  # views, one row per object
+    for name in ("ymin", "ymax", "xmin", "xmax"):
+        del columns[name]
+    integers = table.view(np.int64).reshape(len(table), len(names))  # every field has 8 bytes
+    first = names.index("ymin")
     return Components(
         labels=painted,
         count=len(table),
-        bbox=bbox,
+        bbox=integers[:, first : first + 4],
         level_counts=counts.reshape(len(table), len(further)),
         **columns,
     )
