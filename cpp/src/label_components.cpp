@@ -362,11 +362,12 @@ Components label_components(const Image& image, const Mask& mask, const LabelPar
   Components result;
   result.objects.reserve(count);
   result.level_counts.reserve(count * parameters.levels.size());
-  for_each_in_order(labelling, parameters.min_area, [&](const ObjectTable& table, std::int64_t i, std::int64_t number) {
+  const auto finish = [&](const ObjectTable& table, std::int64_t i, std::int64_t number) {
     result.objects.push_back(table[i].finish());
     result.level_counts.insert(result.level_counts.end(), table.counts(i), table.counts(i + 1));
     if (labels) label_of[number] = static_cast<std::int32_t>(result.objects.size());
-  });
+  };
+  for_each_in_order(labelling, parameters.min_area, finish);
   if (labels) {
     for (std::int64_t i = 0; i < joined; ++i) label_of[i] = label_of[labelling.sets.find(i)];
     paint(labelling, label_of, labels, threads);

@@ -6,8 +6,8 @@
 // Connectivity  4 (edges) or 8 (edges and corners). Beyond the border there is nothing.
 // Order         Objects are numbered in raster order of their first pixel, after min_area has dropped the small.
 // Statistics    In double, 64-bit integers rounded to nearest. Weights are data - threshold, which is positive.
-//               Sums run along the runs of a band of rows and then over bands, so every result is the same bytes
-//               for any number of threads.
+//               Sums run along the runs of a band of rows, in four lanes each, and then over bands, so every result
+//               is the same bytes for any number of threads and any instruction set.
 // Deblending    With deblend = c > 0 every object is flooded from its brightest pixel down (equal values in raster
 //               order), and its flooded pixels form branches that grow and meet. Let T be the object's sum of
 //               (data - threshold). Where branches meet at a pixel of value s, a branch is significant if its
@@ -16,9 +16,10 @@
 //               neighbour that was flooded first, among the significant branches if there are any. What has been
 //               kept apart counts further down as one branch, so the test depends on no order but the flood's.
 // Aliasing      Outputs must not overlap inputs.
-// Cost          Time O(pixels), with deblending O(n log n) more in the pixels n of an object. Memory: about 270
-//               bytes per object; with labels or deblending 32 bytes per run of pixels; while deblending, 64
-//               bytes per pixel of the objects in hand. Nothing grows with the value of a pixel.
+// Cost          Time O(pixels), with deblending O(n log n) more in the pixels n of an object. Memory: about 250
+//               bytes per object, the result's included; with labels or deblending a bit per pixel and 8 bytes per
+//               run of pixels; while deblending, 32 bytes per run and 64 per pixel of the objects in hand. Nothing
+//               grows with the value of a pixel. Rows whose pixels do not lie side by side are copied one by one.
 #pragma once
 
 #include <cstdint>

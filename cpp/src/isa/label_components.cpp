@@ -1,5 +1,6 @@
 #include "isa/label_components.hpp"
 
+#include <bit>
 #include <limits>
 #include <type_traits>
 
@@ -70,7 +71,12 @@ inline std::uint64_t pack(const std::uint8_t* bytes) {
   return quarter(bytes) | quarter(bytes + 16) << 16 | quarter(bytes + 32) << 32 | quarter(bytes + 48) << 48;
 #else
   std::uint64_t word = 0;
-  for (int i = 0; i < 64; ++i) word |= std::uint64_t{bytes[i]} << i;
+  for (int k = 0; k < 8; ++k) {  // the product moves the lowest bits of eight bytes into the top byte
+    std::uint64_t eight;
+    __builtin_memcpy(&eight, bytes + 8 * k, 8);
+    if constexpr (std::endian::native != std::endian::little) eight = swap_bytes(eight);
+    word |= (eight * 0x0102040810204080u >> 56) << 8 * k;
+  }
   return word;
 #endif
 }
@@ -289,13 +295,12 @@ void paint_runs(const std::int64_t* edges, const std::int32_t* values, std::int6
   paint(row, painted, n, n, 0);
 }
 
-#define FLECK_INSTANTIATE(...)                                                                                  \
-  template void mark_above<Stored<__VA_ARGS__>>(const std::byte*, std::int64_t, double,                         \
-                                                std::uint64_t* __restrict) noexcept;                            \
-  template void sum_runs<Stored<__VA_ARGS__>>(const std::byte*, std::int64_t, const std::int64_t*, std::int64_t, \
-                                              double, RunSums* __restrict) noexcept;                           \
-  template void count_above<Stored<__VA_ARGS__>>(const std::byte*, const std::int64_t*, std::int64_t, double,    \
-                                                 std::int64_t* __restrict) noexcept;
+#define FLECK_INSTANTIATE(...)                                                                                       \
+  template void mark_above<Stored<__VA_ARGS__>>(const std::byte*, std::int64_t, double, std::uint64_t*) noexcept;    \
+  template void sum_runs<Stored<__VA_ARGS__>>(const std::byte*, std::int64_t, const std::int64_t*, std::int64_t,     \
+                                              double, RunSums*) noexcept;                                            \
+  template void count_above<Stored<__VA_ARGS__>>(const std::byte*, const std::int64_t*, std::int64_t, double,        \
+                                                 std::int64_t*) noexcept;
 #define FLECK_INSTANTIATE_BOTH(E) FLECK_INSTANTIATE(E, false) FLECK_INSTANTIATE(E, true)
 FLECK_INSTANTIATE(std::uint8_t, false)
 FLECK_INSTANTIATE(std::int8_t, false)

@@ -32,28 +32,28 @@ struct RunSums {
   double peak, peak_x;  // the largest value, and where it comes first
 };
 
-#define FLECK_DECLARE_LABEL_LOOPS                                                                                   \
-  /* Bit i of words[k] says whether pixel 64 k + i of n exceeds the threshold, exactly; bits from n on are 0. */    \
-  template <class Pixels>                                                                                           \
+#define FLECK_DECLARE_LABEL_LOOPS                                                                                    \
+  /* Bit i of words[k] says whether pixel 64 k + i of n exceeds the threshold, exactly; bits from n on are 0. */     \
+  template <class Pixels>                                                                                            \
   void mark_above(const std::byte* row, std::int64_t n, double threshold, std::uint64_t* __restrict words) noexcept; \
-  /* The runs of ones among n bits; returns how many. */                                                           \
-  std::int64_t find_runs(const std::uint64_t* words, std::int64_t n, std::int64_t* __restrict edges,                \
-                         EdgeWord* __restrict where) noexcept;                                                      \
-  /* Run k touches the runs [touching[2 k], touching[2 k + 1]) of another row, whose edges are `where`: it overlaps \
-     them, or comes within reach = 1 of doing so. */                                                                \
-  void find_touching(const std::int64_t* edges, std::int64_t runs, const EdgeWord* where, std::int64_t reach,       \
-                     std::int64_t* __restrict touching) noexcept;                                                   \
-  /* sums[k] over run k of a row of n pixels. The places of a run are summed up modulo 8, and then the sums j and   \
-     j + 4, j and j + 2, j and j + 1 are added: the same bytes for every instruction set. */                        \
-  template <class Pixels>                                                                                           \
-  void sum_runs(const std::byte* row, std::int64_t n, const std::int64_t* edges, std::int64_t runs,                 \
-                double threshold, RunSums* __restrict sums) noexcept;                                               \
-  /* counts[k] = how many pixels of run k exceed the level. */                                                      \
-  template <class Pixels>                                                                                           \
-  void count_above(const std::byte* row, const std::int64_t* edges, std::int64_t runs, double level,                \
-                   std::int64_t* __restrict counts) noexcept;                                                       \
-  /* row[x] = values[k] for x in run k, 0 for x in none, and x < n. */                                              \
-  void paint_runs(const std::int64_t* edges, const std::int32_t* values, std::int64_t runs, std::int64_t n,         \
+  /* The runs of ones among n bits; returns how many. */                                                             \
+  std::int64_t find_runs(const std::uint64_t* words, std::int64_t n, std::int64_t* __restrict edges,                 \
+                         EdgeWord* __restrict where) noexcept;                                                       \
+  /* Run k touches the runs [touching[2 k], touching[2 k + 1]) of another row, whose edges are `where`: it overlaps  \
+     them, or comes within reach = 1 of doing so. */                                                                 \
+  void find_touching(const std::int64_t* edges, std::int64_t runs, const EdgeWord* where, std::int64_t reach,        \
+                     std::int64_t* __restrict touching) noexcept;                                                    \
+  /* sums[k] over run k of a row of n pixels. Each sum is (s0 + s1) + (s2 + s3), where sj takes every fourth pixel   \
+     of the run from j on: the same bytes for every instruction set. */                                              \
+  template <class Pixels>                                                                                            \
+  void sum_runs(const std::byte* row, std::int64_t n, const std::int64_t* edges, std::int64_t runs,                  \
+                double threshold, RunSums* __restrict sums) noexcept;                                                \
+  /* counts[k] = how many pixels of run k exceed the level. */                                                       \
+  template <class Pixels>                                                                                            \
+  void count_above(const std::byte* row, const std::int64_t* edges, std::int64_t runs, double level,                 \
+                   std::int64_t* __restrict counts) noexcept;                                                        \
+  /* row[x] = values[k] for x in run k, 0 for x in none, and x < n. */                                               \
+  void paint_runs(const std::int64_t* edges, const std::int32_t* values, std::int64_t runs, std::int64_t n,          \
                   std::int32_t* row) noexcept;
 FLECK_FOR_EACH_ISA(FLECK_DECLARE_LABEL_LOOPS)
 #undef FLECK_DECLARE_LABEL_LOOPS
