@@ -23,7 +23,6 @@ struct Run {
 // The runs of one row: run k is [edges[2 k], edges[2 k + 1]), and belongs to objects[k].
 struct RunRow {
   std::vector<std::int64_t> edges, objects;
-  std::vector<EdgeWord> where{};
 
   std::int64_t size() const { return static_cast<std::int64_t>(objects.size()); }
 };

@@ -67,23 +67,25 @@ class Rows {
 };
 
 // A row of n pixels without runs, and with room for all it can have.
-RunRow empty_row(std::int64_t n) {
-  return {std::vector<std::int64_t>(edge_room(n)), {}, std::vector<EdgeWord>(edge_words(n))};
-}
+RunRow empty_row(std::int64_t n) { return {std::vector<std::int64_t>(edge_room(n)), {}}; }
 
 // Without spare room.
 RunRow copy_of(const RunRow& row) {
-  return {{row.edges.begin(), row.edges.begin() + 2 * row.size()}, row.objects, row.where};
+  return {{row.edges.begin(), row.edges.begin() + 2 * row.size()}, row.objects};
 }
 
 // Calls touch(a, b) for every pair of touching runs, a of one row and b of the row below, in raster order.
 template <class Touch>
-void for_each_touching(const RunRow& above, const RunRow& below, int connectivity, std::vector<std::int64_t>& scratch,
-                       Touch&& touch) {
-  scratch.resize(2 * below.size());
-  FLECK_PICK(find_touching)(below.edges.data(), below.size(), above.where.data(), connectivity == 8, scratch.data());
-  for (std::int64_t b = 0; b < below.size(); ++b)
-    for (std::int64_t a = scratch[2 * b]; a < scratch[2 * b + 1]; ++a) touch(a, b);
+void for_each_touching(const RunRow& above, const RunRow& below, int connectivity, Touch&& touch) {
+  const std::int64_t reach = connectivity == 8 ? 1 : 0;
+  const std::int64_t *const upper = above.edges.data(), *const lower = below.edges.data();
+  const std::int64_t n = above.size();
+  std::int64_t first = 0;
+  for (std::int64_t b = 0; b < below.size(); ++b) {
+    const std::int64_t begin = lower[2 * b] - reach, end = lower[2 * b + 1] + reach;
+    while (first < n && upper[2 * first + 1] <= begin) ++first;
+    for (std::int64_t a = first; a < n && upper[2 * a] < end; ++a) touch(a, b);
+  }
 }
 
 struct Band {
@@ -112,7 +114,7 @@ class Labeller {
     pieces_.clear();
     sets_.clear();
     runs_.clear();
-    below_ = empty_row(image_.cols);
+    below_.objects.clear();
     if (keep_runs_) band.words.resize((row1 - row0) * row_words_);
     for (std::int64_t y = row0; y < row1; ++y) {
       std::swap(above_, below_);
@@ -134,8 +136,8 @@ class Labeller {
     const std::byte* pixels = rows_[y];
     meter_.mark(pixels, image_.cols, words);
     if (has_mask_) leave_out(y, words);
-    below_.objects.assign(find_runs_(words, image_.cols, below_.edges.data(), below_.where.data()), -1);
-    for_each_touching(above_, below_, parameters_.connectivity, touching_, [&](std::int64_t a, std::int64_t b) {
+    below_.objects.assign(find_runs_(words, image_.cols, below_.edges.data()), -1);
+    for_each_touching(above_, below_, parameters_.connectivity, [&](std::int64_t a, std::int64_t b) {
       if (below_.objects[b] < 0)
         below_.objects[b] = above_.objects[a];
       else
@@ -185,7 +187,6 @@ class Labeller {
   std::int64_t row_words_ = (image_.cols + 63) / 64;
   std::vector<std::uint64_t> words_ = std::vector<std::uint64_t>(row_words_), masked_ = words_;
   RunRow above_ = empty_row(image_.cols), below_ = above_;
-  std::vector<std::int64_t> touching_{};
   std::vector<std::int64_t> runs_{};    // the pieces they belong to
   ObjectTable pieces_{parameters_};     // of objects, as far as known row by row
   UnionFind sets_{};
@@ -225,10 +226,9 @@ Labelling join(std::vector<Band>&& bands, const LabelParameters& parameters) {
   for (const Band& band : joined.bands) joined.offset.push_back(joined.offset.back() + band.objects.size());
   joined.sets = UnionFind(joined.offset.back());
   const auto& offset = joined.offset;
-  std::vector<std::int64_t> touching;
   for (std::size_t i = 1; i < joined.bands.size(); ++i) {
     const RunRow &above = joined.bands[i - 1].last, &below = joined.bands[i].first;
-    for_each_touching(above, below, parameters.connectivity, touching, [&](std::int64_t a, std::int64_t b) {
+    for_each_touching(above, below, parameters.connectivity, [&](std::int64_t a, std::int64_t b) {
       joined.sets.unite(offset[i - 1] + above.objects[a], offset[i] + below.objects[b]);
     });
   }
@@ -263,7 +263,7 @@ void for_each_row(const Band& band, std::int64_t row0, std::int64_t cols, Visit&
   RunRow row = empty_row(cols);
   const std::int64_t* objects = band.runs.data();
   for (std::int64_t y = 0; y * row_words < std::ssize(band.words); ++y) {
-    const std::int64_t runs = find(band.words.data() + y * row_words, cols, row.edges.data(), row.where.data());
+    const std::int64_t runs = find(band.words.data() + y * row_words, cols, row.edges.data());
     visit(row0 + y, row.edges.data(), objects, runs);
     objects += runs;
   }

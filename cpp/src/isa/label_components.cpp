@@ -112,46 +112,26 @@ void mark_above(const std::byte* row, std::int64_t n, double threshold, std::uin
 
 // ---- Runs
 
-std::int64_t find_runs(const std::uint64_t* words, std::int64_t n, std::int64_t* __restrict edges,
-                       EdgeWord* __restrict where) noexcept {
+std::int64_t find_runs(const std::uint64_t* words, std::int64_t n, std::int64_t* __restrict edges) noexcept {
   std::int64_t found = 0;
   std::uint64_t last = 0;  // pixel of the word before
-  for (std::int64_t k = 0; k < edge_words(n); ++k) {
-    const std::uint64_t word = 64 * k < n ? words[k] : 0;
+  for (std::int64_t x = 0; x < n; x += 64) {
+    const std::uint64_t word = *words++;
     std::uint64_t left = word ^ (word << 1 | last);
     last = word >> 63;
-    where[k] = {left, found};
     if (left == 0) continue;
     // Four at a time, there or not: a loop of their very number is mispredicted in nearly every word.
     std::int64_t* edge = edges + found;
     found += __builtin_popcountll(left);
     do {
       for (int i = 0; i < 4; ++i) {
-        *edge++ = 64 * k + __builtin_ctzll(left | std::uint64_t{1} << 63);
+        *edge++ = x + __builtin_ctzll(left | std::uint64_t{1} << 63);
         left &= left - 1;
       }
     } while (left);
   }
+  if (found % 2) edges[found++] = n;
   return found / 2;
-}
-
-namespace {
-
-// How many edges lie to the left of x.
-inline std::int64_t edges_before(const EdgeWord* where, std::int64_t x) {
-  const EdgeWord& word = where[x / 64];
-  return word.before + __builtin_popcountll(word.here & ((std::uint64_t{1} << x % 64) - 1));
-}
-
-}  // namespace
-
-// Beginnings and ends alternate, so that counting edges counts both.
-void find_touching(const std::int64_t* edges, std::int64_t runs, const EdgeWord* where, std::int64_t reach,
-                   std::int64_t* __restrict touching) noexcept {
-  for (std::int64_t k = 0; k < runs; ++k) {
-    touching[2 * k] = edges_before(where, edges[2 * k] + 1 - reach) / 2;
-    touching[2 * k + 1] = (edges_before(where, edges[2 * k + 1] + reach) + 1) / 2;
-  }
 }
 
 // ---- Sums

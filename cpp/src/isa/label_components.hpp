@@ -16,15 +16,8 @@ struct Stored {
   static constexpr bool swapped = is_swapped;
 };
 
-// Where the edges of a row lie: at the ones of `here`, after `before` others in the words to the left.
-struct EdgeWord {
-  std::uint64_t here;
-  std::int64_t before;
-};
-
-// Room for the edges of n pixels, and for their words.
+// Room for the edges of n pixels.
 constexpr std::int64_t edge_room(std::int64_t n) { return n + 4; }
-constexpr std::int64_t edge_words(std::int64_t n) { return n / 64 + 2; }
 
 // Sums over the pixels x = 0, 1, ... of a run, with weights w = value - threshold.
 struct RunSums {
@@ -37,12 +30,7 @@ struct RunSums {
   template <class Pixels>                                                                                            \
   void mark_above(const std::byte* row, std::int64_t n, double threshold, std::uint64_t* __restrict words) noexcept; \
   /* The runs of ones among n bits; returns how many. */                                                             \
-  std::int64_t find_runs(const std::uint64_t* words, std::int64_t n, std::int64_t* __restrict edges,                 \
-                         EdgeWord* __restrict where) noexcept;                                                       \
-  /* Run k touches the runs [touching[2 k], touching[2 k + 1]) of another row, whose edges are `where`: it overlaps  \
-     them, or comes within reach = 1 of doing so. */                                                                 \
-  void find_touching(const std::int64_t* edges, std::int64_t runs, const EdgeWord* where, std::int64_t reach,        \
-                     std::int64_t* __restrict touching) noexcept;                                                    \
+  std::int64_t find_runs(const std::uint64_t* words, std::int64_t n, std::int64_t* __restrict edges) noexcept;       \
   /* sums[k] over run k of a row of n pixels. Each sum is (s0 + s1) + (s2 + s3), where sj takes every fourth pixel   \
      of the run from j on: the same bytes for every instruction set. */                                              \
   template <class Pixels>                                                                                            \
