@@ -1,6 +1,5 @@
 #include "fleck/label_components.hpp"
 
-#include <bit>
 #include <stdexcept>
 #include <tuple>
 
@@ -187,8 +186,8 @@ class Labeller {
   std::int64_t row_words_ = (image_.cols + 63) / 64;
   std::vector<std::uint64_t> words_ = std::vector<std::uint64_t>(row_words_), masked_ = words_;
   RunRow above_ = empty_row(image_.cols), below_ = above_;
-  std::vector<std::int64_t> runs_{};    // the pieces they belong to
-  ObjectTable pieces_{parameters_};     // of objects, as far as known row by row
+  std::vector<std::int64_t> runs_{};       // the pieces they belong to
+  ObjectTable pieces_{parameters_};        // of objects, as far as known row by row
   UnionFind sets_{};
   std::vector<std::int64_t> object_of_{};  // by piece
 };
