@@ -30,7 +30,7 @@ bool mostly_masked(const Mask& mask, std::int64_t tile_rows) {
 template <class E, bool Swapped, class Out>
 void run(const Image& image, const Mask& mask, const View2D<Out>& out, MedianWindow window, Border border,
          const std::byte* cval, int threads) {
-  using Key = key_of<E>;
+  using Key = ordered_key<E>;
   const int rows = static_cast<int>(std::min<std::int64_t>(band_tile_rows(window.rows), image.rows));
   TileSet left(image.rows, image.cols, rows, tile_cols);
   const NetworkFilter<E, Swapped, Out> networks(image, mask, out, window, border, cval);
@@ -42,17 +42,24 @@ void run(const Image& image, const Mask& mask, const View2D<Out>& out, MedianWin
   const BandFilter<E, Swapped, Out> bands(image, mask, out, window, border, cval);
   const std::int64_t across = (image.cols - 1) / tile_cols + 1;
   std::vector<std::unique_ptr<BandScratch<Key>>> scratch(resolve_threads(threads));
-  parallel_for(static_cast<std::int64_t>(tiles.size()), threads, [&](std::int64_t job, int worker) {
+  constexpr std::int64_t together = 16;  // tiles of one job, each calling for the memory of the next
+  const std::int64_t count = static_cast<std::int64_t>(tiles.size());
+  parallel_for((count + together - 1) / together, threads, [&](std::int64_t job, int worker) {
     if (!scratch[worker])
       scratch[worker] =
           std::make_unique<BandScratch<Key>>(static_cast<int>(window.rows), static_cast<int>(window.cols), rows);
-    bands(scratch[worker]->tile, tiles[job] / across * rows, tiles[job] % across * tile_cols, rows);
+    const auto place = [&](std::int64_t i) { return std::pair(tiles[i] / across * rows, tiles[i] % across * tile_cols); };
+    for (std::int64_t i = job * together, last = std::min(i + together, count); i < last; ++i) {
+      bands.load(scratch[worker]->tile, place(i), rows);
+      if (i + 1 < last) bands.fetch(scratch[worker]->tile, place(i + 1));
+      bands.find(scratch[worker]->tile, place(i));
+    }
   });
 }
 
 // Whether Out can be the result for E: its own type, or the float that an even count needs.
 template <class E, class Out>
-constexpr bool has_result = std::is_same_v<value_of<E>, Out> ||
+constexpr bool has_result = std::is_same_v<std::conditional_t<std::is_same_v<E, Half>, float, E>, Out> ||
                             (std::is_integral_v<E> &&
                              std::is_same_v<Out, std::conditional_t<sizeof(E) <= 2, float, double>>);
 

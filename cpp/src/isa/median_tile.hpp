@@ -35,15 +35,16 @@ struct MedianTile {
   std::int32_t* count;         // outputs, out: pixels in the window that count
 
   // Scratch.
-  Element<Key>* band;          // region
+  Element<Key>* band;          // region and 8 more
   Element<Key>* spare;         // region
   std::int32_t* left;          // outputs: rank still to go, counted from the band's lower edge
   std::uint8_t* left_byte;     // outputs: the same, at most 255, during a group of bins
   std::uint8_t* wanted;        // outputs: 1 or 2 keys still to be found
   std::uint8_t* bin;           // region_rows x tile_cols: how many of a bin's pixels a window holds in this row
   std::uint8_t* step;          // 2 * tile_cols + window_cols: zeros, window_cols ones, zeros
-  std::uint16_t* column_sum;   // pitch
-  std::uint32_t* prefix_sum;   // pitch + 1
+  std::uint16_t* row_sums;     // region: ones of `present` in the row of a window that begins here
+  std::uint16_t* runs;         // region
+  std::uint16_t* spare_runs;   // region
 };
 
 #define FLECK_DECLARE_MEDIAN_TILE \

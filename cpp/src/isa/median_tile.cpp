@@ -77,28 +77,62 @@ constexpr Key last_key = static_cast<Key>(~Key(0));
 
 // --- Counting --------------------------------------------------------------------------------------------------
 
+// Whole planes at a time: what runs over from row to row is not used, and nothing is read that was just written.
+inline void widen(const std::uint8_t* __restrict in, std::ptrdiff_t n, std::uint16_t* __restrict out) {
+  for (std::ptrdiff_t i = 0; i < n; ++i) out[i] = in[i];
+}
+
+inline void add_apart(const std::uint16_t* in, int apart, std::ptrdiff_t n, std::uint16_t* __restrict out) {
+  for (std::ptrdiff_t i = 0; i < n; ++i) out[i] = static_cast<std::uint16_t>(in[i] + in[i + apart]);
+}
+
+inline void add_to(const std::uint16_t* __restrict in, std::ptrdiff_t n, std::uint16_t* __restrict out) {
+  for (std::ptrdiff_t i = 0; i < n; ++i) out[i] = static_cast<std::uint16_t>(out[i] + in[i]);
+}
+
+// tile.row_sums[i] = present[i] + ... + present[i + window_cols - 1]. Runs of 1, 2, 4, ... are summed from each other;
+// a window is made of those that its binary digits name.
+template <class Key>
+void sum_rows(const MedianTile<Key>& tile) {
+  const int window = tile.window_cols;
+  std::ptrdiff_t n = std::ptrdiff_t(tile.region_rows) * tile.pitch;
+  const std::ptrdiff_t sums = n - window + 1;
+  std::uint16_t *run = tile.runs, *spare = tile.spare_runs;
+  widen(tile.present, n, run);
+  __builtin_memset(tile.row_sums, 0, sums * sizeof(std::uint16_t));
+  int at = 0;
+  for (int length = 1;; length *= 2) {
+    if (window & length) {
+      add_to(run + at, sums, tile.row_sums);
+      at += length;
+    }
+    if (2 * length > window) return;
+    n -= length;
+    add_apart(run, length, n, spare);
+    std::uint16_t* const swap = run;
+    run = spare;
+    spare = swap;
+  }
+}
+
+inline void exchange_rows(std::int32_t* __restrict total, const std::uint16_t* __restrict enters,
+                          const std::uint16_t* __restrict leaves) {
+  for (int x = 0; x < tile_cols; ++x) total[x] += enters[x] - leaves[x];
+}
+
 // Calls row(r, sums) for every output row; sums[x] is the number of ones of tile.present in the window of output
 // (r, x).
 template <class Key, class Row>
 void box_counts(const MedianTile<Key>& tile, Row row) {
-  std::uint16_t* const column = tile.column_sum;
-  std::uint32_t* const prefix = tile.prefix_sum;
-  const int pitch = tile.pitch;
-  for (int x = 0; x < pitch; ++x) column[x] = 0;
-  for (int y = 0; y < tile.window_rows - 1; ++y) {
-    const std::uint8_t* flags = tile.present + std::ptrdiff_t(y) * pitch;
-    for (int x = 0; x < pitch; ++x) column[x] += flags[x];
-  }
-  std::int32_t sums[tile_cols];
+  const auto sums_of = [&](int y) { return tile.row_sums + std::ptrdiff_t(y) * tile.pitch; };
+  sum_rows(tile);
+  std::int32_t total[tile_cols] = {};
+  for (int y = 0; y < tile.window_rows - 1; ++y)
+    for (int x = 0; x < tile_cols; ++x) total[x] += sums_of(y)[x];
+  const std::uint16_t none[tile_cols] = {};
   for (int r = 0; r < tile.rows; ++r) {
-    const std::uint8_t* leaving = tile.present + std::ptrdiff_t(r) * pitch;
-    const std::uint8_t* entering = leaving + std::ptrdiff_t(tile.window_rows - 1) * pitch;
-    for (int x = 0; x < pitch; ++x) column[x] += entering[x];
-    std::uint32_t sum = prefix[0] = 0;
-    for (int x = 0; x < tile_cols + tile.window_cols - 1; ++x) prefix[x + 1] = sum += column[x];
-    for (int x = 0; x < pitch; ++x) column[x] -= leaving[x];
-    for (int x = 0; x < tile_cols; ++x) sums[x] = static_cast<std::int32_t>(prefix[x + tile.window_cols] - prefix[x]);
-    row(r, sums);
+    exchange_rows(total, sums_of(r + tile.window_rows - 1), r > 0 ? sums_of(r - 1) : none);
+    row(r, total);
   }
 }
 
@@ -135,6 +169,13 @@ void mark_below(const Key* __restrict keys, Key low, std::uint8_t* __restrict be
   for (std::ptrdiff_t i = 0; i < n; ++i) below[i] = keys[i] < low;
 }
 
+inline std::int32_t set_ranks(const std::int32_t* __restrict count, const std::int32_t* __restrict below,
+                              std::int32_t* __restrict left) {
+  std::int32_t any = 0;
+  for (int x = 0; x < tile_cols; ++x) any |= left[x] = middle_rank(count[x]) - below[x];
+  return any;
+}
+
 // Sets each window's rank among the pixels that are not below `low`; false when some median lies below it.
 template <class Key>
 bool rank_above(MedianTile<Key>& tile, Key low) {
@@ -145,39 +186,54 @@ bool rank_above(MedianTile<Key>& tile, Key low) {
   mark_below(tile.keys, low, tile.present, std::ptrdiff_t(tile.region_rows) * tile.pitch);
   std::int32_t any = 0;
   box_counts(tile, [&](int r, const std::int32_t* sums) {
-    std::int32_t* left = tile.left + r * tile_cols;
-    const std::int32_t* count = tile.count + r * tile_cols;
-    for (int x = 0; x < tile_cols; ++x) any |= left[x] = middle_rank(count[x]) - sums[x];
+    any |= set_ranks(tile.count + r * tile_cols, sums, tile.left + r * tile_cols);
   });
   return any >= 0;
 }
 
 // --- Sorting ---------------------------------------------------------------------------------------------------
 
-// Sorts n elements with keys in [low, high], least significant digit first; gives whichever of the two buffers
-// holds the result. Equal keys stay in order.
+constexpr int digit_bits = 9;
+constexpr int digit_values = 1 << digit_bits;
+
+template <class Key>
+inline int digit(Key key, Key low, int shift) {
+  return static_cast<int>((key - low) >> shift & (digit_values - 1));
+}
+
+inline void to_starts(std::uint32_t* counts) {
+  std::uint32_t sum = 0;
+  for (int d = 0; d < digit_values; ++d) {
+    const std::uint32_t here = counts[d];
+    counts[d] = sum;
+    sum += here;
+  }
+}
+
+template <class Key>
+void move_by_digit(const Element<Key>* __restrict from, Element<Key>* __restrict to, int n, Key low, int shift,
+                   std::uint32_t* __restrict starts) {
+  for (int i = 0; i < n; ++i) to[starts[digit(from[i].key, low, shift)]++] = from[i];
+}
+
+// Sorts n elements with keys in [low, high], least significant digit first, two digits a time; gives whichever of the
+// two buffers holds the result. Equal keys stay in order.
 template <class Key>
 Element<Key>* sort(Element<Key>* from, Element<Key>* to, int n, Key low, Key high) {
-  std::uint32_t start_of[1 << 11];
-  const int width = n < 1024 ? 8 : 11;
   int bits = 0;
   for (Key span = high - low; span; span >>= 1) ++bits;
-  const int passes = (bits + width - 1) / width;
-  const int digit = passes ? (bits + passes - 1) / passes : 0;
-  const Key mask = (Key(1) << digit) - 1;
-  for (int shift = 0; shift < bits; shift += digit) {
-    for (Key d = 0; d <= mask; ++d) start_of[d] = 0;
-    for (int i = 0; i < n; ++i) ++start_of[(from[i].key - low) >> shift & mask];
-    std::uint32_t sum = 0;
-    for (Key d = 0; d <= mask; ++d) {
-      const std::uint32_t here = start_of[d];
-      start_of[d] = sum;
-      sum += here;
+  for (int shift = 0; shift < bits; shift += 2 * digit_bits) {
+    const bool second = shift + digit_bits < bits;
+    std::uint32_t starts[digit_values] = {}, second_starts[digit_values] = {};
+    for (int i = 0; i < n; ++i) {
+      ++starts[digit(from[i].key, low, shift)];
+      ++second_starts[second ? digit(from[i].key, low, shift + digit_bits) : 0];
     }
-    for (int i = 0; i < n; ++i) to[start_of[(from[i].key - low) >> shift & mask]++] = from[i];
-    Element<Key>* const swap = from;
-    from = to;
-    to = swap;
+    to_starts(starts);
+    move_by_digit(from, to, n, low, shift, starts);
+    if (!second) return to;
+    to_starts(second_starts);
+    move_by_digit(to, from, n, low, shift + digit_bits, second_starts);
   }
   return from;
 }
@@ -212,6 +268,27 @@ struct Sample {
 
 inline float root(float x) { return __builtin_sqrtf(x); }
 
+#if defined(__AVX512BW__)
+// The same for 16 pixels in a row; `band` has room for 8 elements beyond its last.
+inline int gather_16(const std::uint32_t* keys, std::uint32_t position, std::uint32_t low, std::uint32_t span,
+                     Element<std::uint32_t>* band, int n) {
+  const __m512i key = _mm512_load_si512(keys);
+  const __m512i lanes_16 = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  const __m512i at = _mm512_add_epi32(_mm512_set1_epi32(static_cast<int>(position)), lanes_16);
+  const __mmask16 in = _mm512_cmple_epu32_mask(_mm512_sub_epi32(key, _mm512_set1_epi32(static_cast<int>(low))),
+                                               _mm512_set1_epi32(static_cast<int>(span)));
+  // Elements, a key and its position, are 64 bits: eight at a time.
+  const __m512i low_half = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+  const __m512i high_half = _mm512_add_epi32(low_half, _mm512_set1_epi32(8));
+  const __m512i first = _mm512_permutex2var_epi32(key, low_half, at);
+  const __m512i second = _mm512_permutex2var_epi32(key, high_half, at);
+  _mm512_storeu_si512(band + n, _mm512_maskz_compress_epi64(static_cast<__mmask8>(in), first));
+  n += __builtin_popcount(in & 0xff);
+  _mm512_storeu_si512(band + n, _mm512_maskz_compress_epi64(static_cast<__mmask8>(in >> 8), second));
+  return n + __builtin_popcount(in >> 8);
+}
+#endif
+
 // Gathers the region's pixels with low <= key <= high into tile.band.
 template <class Key>
 int gather(MedianTile<Key>& tile, Key low, Key high) {
@@ -221,7 +298,12 @@ int gather(MedianTile<Key>& tile, Key low, Key high) {
   for (int y = 0; y < tile.region_rows; ++y) {
     const Key* keys = tile.keys + std::ptrdiff_t(y) * tile.pitch;
     const std::uint32_t row = static_cast<std::uint32_t>(y) << 16;
-    for (int x = 0; x < tile.pitch; ++x) {
+    int x = 0;
+#if defined(__AVX512BW__)
+    if constexpr (sizeof(Key) == 4)
+      for (; x < tile.pitch; x += 16) n = gather_16(keys + x, row | static_cast<std::uint32_t>(x), low, span, band, n);
+#endif
+    for (; x < tile.pitch; ++x) {
       band[n] = {keys[x], row | static_cast<std::uint32_t>(x)};
       n += static_cast<Key>(keys[x] - low) <= span;
     }
@@ -229,16 +311,15 @@ int gather(MedianTile<Key>& tile, Key low, Key high) {
   return n;
 }
 
-// One window's median, or the lower or upper of two, is `key`; `next` is the one after it when has_next. Gives
-// true when the window is finished.
+// One window's median, or the lower or upper of two, is `key`, and so is the next pixel when has_next. Gives 1 when
+// the window is finished, else 0.
 template <class Key>
-inline bool found(MedianTile<Key>& tile, int i, Key key, Key next, bool has_next) {
-  const bool two = tile.wanted[i] == 2;
+inline int found(MedianTile<Key>& tile, int i, Key key, bool has_next) {
+  const int done = tile.wanted[i] == 1 || has_next;
   tile.lower[i] = smaller(tile.lower[i], key);
-  tile.upper[i] = two && has_next ? next : key;
+  tile.upper[i] = key;
   tile.wanted[i] = 1;
-  const bool done = !two || has_next;
-  tile.left[i] = done ? finished : 0;
+  tile.left[i] = done * finished;
   return done;
 }
 
@@ -254,7 +335,7 @@ int take_run(MedianTile<Key>& tile, const Element<Key>* run, int n) {
     for (int x = 0; x < tile_cols; ++x) {
       const int i = r * tile_cols + x;
       if (tile.left[i] < sums[x])
-        done += found(tile, i, key, key, tile.left[i] + 1 < sums[x]);
+        done += found(tile, i, key, tile.left[i] + 1 < sums[x]);
       else
         tile.left[i] -= sums[x];
     }
@@ -308,16 +389,24 @@ int take_bin(MedianTile<Key>& tile, const Element<Key>* bin, int n) {
   count_bin(tile, bin, n, hits);
   window_masks<Key, 16>(bin, n, tile.window_rows, tile.rows, in_rows);
   window_masks<Key, 0>(bin, n, tile.window_cols, tile_cols, in_cols);
+  Key *const lower = tile.lower, *const upper = tile.upper;
+  std::int32_t* const left = tile.left;
+  std::uint8_t *const left_byte = tile.left_byte, *const wanted = tile.wanted;
   int done = 0;
   for (int r = 0; r < tile.rows; ++r) {
     for (std::uint64_t bits = hits[r]; bits; bits &= bits - 1) {
+      // As found() does, without a branch: whether a window holds an even number of pixels is anyone's guess.
       const int x = __builtin_ctzll(bits), i = r * tile_cols + x;
       const std::uint64_t inside = in_rows[r] & in_cols[x];
-      const int at = select_bit(inside, tile.left_byte[i]);
-      const std::uint64_t after = inside & (~std::uint64_t(1) << at);
-      const Key next = bin[after ? __builtin_ctzll(after) : at].key;
-      const bool finishes = found(tile, i, bin[at].key, next, after != 0);
-      tile.left_byte[i] = finishes ? 255 : 0;
+      const int at = select_bit(inside, left_byte[i]);
+      const std::uint64_t after = inside >> at >> 1;
+      const int two = wanted[i] - 1, has_next = after != 0, finishes = has_next | (two ^ 1);
+      const int next = (__builtin_ctzll(after | std::uint64_t(1) << 63) + 1) & -(two & has_next);
+      lower[i] = smaller(lower[i], bin[at].key);
+      upper[i] = bin[at + next].key;
+      wanted[i] = 1;
+      left[i] = finishes * finished;
+      left_byte[i] = static_cast<std::uint8_t>(-finishes);
       done += finishes;
     }
   }
