@@ -2,7 +2,7 @@
 
 #include <type_traits>
 
-#include "isa/lanes.hpp"
+#include "isa/median_lanes.hpp"
 
 namespace fleck::FLECK_ISA {
 namespace {

@@ -70,13 +70,10 @@ FLECK_INLINE std::uint8_t read(const std::byte* __restrict pixels, std::ptrdiff_
 template <class Key>
 FLECK_INLINE std::uint8_t leave_out(const std::uint8_t* __restrict mask, std::ptrdiff_t stride, std::int64_t n,
                                     Key* __restrict keys, std::uint8_t* __restrict present) {
+  static_assert(left_out<Key> == static_cast<Key>(~Key(0)));
+  for (std::int64_t i = 0; i < n; ++i) keys[i] |= static_cast<Key>(Key(0) - Key(mask[i * stride] != 0));
   std::uint8_t all = 1;
-  for (std::int64_t i = 0; i < n; ++i) {
-    const bool masked = mask[i * stride] != 0;
-    keys[i] = masked ? left_out<Key> : keys[i];
-    present[i] = masked ? std::uint8_t(0) : present[i];
-    all &= present[i];
-  }
+  for (std::int64_t i = 0; i < n; ++i) all &= present[i] &= mask[i * stride] == 0;
   return all;
 }
 
