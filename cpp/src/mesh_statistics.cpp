@@ -6,9 +6,11 @@
 #include <limits>
 #include <numbers>
 #include <numeric>
-#include <utility>
+#include <type_traits>
 #include <vector>
 
+#include "aligned.hpp"
+#include "isa/mesh_statistics.hpp"
 #include "threads.hpp"
 
 namespace fleck {
@@ -16,172 +18,338 @@ namespace {
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
-// Unsigned keys that sort as the numbers do.
+// Halfway from low to high among the numbers that T can hold, neither of them NaN.
 template <class T>
-using KeyOf = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
-
-template <class Key>
-constexpr Key sign_bit = Key{1} << (8 * sizeof(Key) - 1);
-
-template <class T>
-KeyOf<T> to_key(T value) {
-  const auto bits = std::bit_cast<KeyOf<T>>(value);
-  return bits & sign_bit<KeyOf<T>> ? ~bits : bits | sign_bit<KeyOf<T>>;
+T middle_representable(T low, T high) {
+  using Key = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
+  constexpr Key sign = Key{1} << (8 * sizeof(Key) - 1);
+  const auto to_key = [](T x) {  // sorts as the numbers do
+    const auto bits = std::bit_cast<Key>(x);
+    return bits & sign ? ~bits : bits | sign;
+  };
+  const Key from = to_key(low), key = from + (to_key(high) - from) / 2;
+  return std::bit_cast<T>(key & sign ? key & ~sign : ~key);
 }
 
+// Where ranks are taken: finite numbers, or how far they are from a centre. A sample of a few tells them roughly.
 template <class T>
-T from_key(KeyOf<T> key) {
-  return std::bit_cast<T>(key & sign_bit<KeyOf<T>> ? key & ~sign_bit<KeyOf<T>> : ~key);
-}
+struct Numbers {
+  using Value = T;
+  const T* data = nullptr;
+  std::int64_t size = 0;
 
-constexpr int digit_bits = 11;
-constexpr std::size_t digits = std::size_t{1} << digit_bits;
+  void sample(T* out) const {
+    for (std::int64_t i = 0; i < few; ++i) out[i] = data[i * size / few];
+  }
+  Gathered gather(T low, T high, T* out) const { return FLECK_PICK(gather_inside<T>)(data, size, low, high, out); }
+};
 
 template <class T>
-struct Scratch {
-  std::vector<T> row;
-  std::vector<KeyOf<T>> keys, spare;
-  std::vector<double> sorted;
-  std::vector<std::uint32_t> counts;
+struct Deviations {
+  using Value = double;
+  const T* data = nullptr;
+  std::int64_t size = 0;
+  double centre = 0;
 
-  explicit Scratch(const MeshOptions& options)
-      : row(options.box_cols),
-        keys(options.box_rows * options.box_cols),
-        spare(keys.size()),
-        sorted(keys.size()),
-        counts(passes * digits) {}
-
-  static constexpr int passes = (8 * sizeof(T) + digit_bits - 1) / digit_bits;
-  static std::size_t digit(KeyOf<T> key, int pass) { return key >> (pass * digit_bits) & (digits - 1); }
-
-  // Sorts keys[0, n): least significant digit first, digits that all keys share left out.
-  void sort_keys(std::int64_t n) {
-    if (n < 512) return std::sort(keys.begin(), keys.begin() + n);
-    std::fill(counts.begin(), counts.end(), 0);
-    for (std::int64_t i = 0; i < n; ++i)
-      for (int pass = 0; pass < passes; ++pass) ++counts[pass * digits + digit(keys[i], pass)];
-    for (int pass = 0; pass < passes; ++pass) {
-      std::uint32_t* const place = &counts[pass * digits];
-      if (place[digit(keys[0], pass)] == n) continue;
-      for (std::uint32_t d = 0, sum = 0; d < digits; ++d) sum += std::exchange(place[d], sum);
-      for (std::int64_t i = 0; i < n; ++i) spare[place[digit(keys[i], pass)]++] = keys[i];
-      keys.swap(spare);
-    }
+  void sample(T* out) const {
+    for (std::int64_t i = 0; i < few; ++i) out[i] = static_cast<T>(std::abs(data[i * size / few] - centre));
+  }
+  Gathered gather(double low, double high, double* out) const {
+    return FLECK_PICK(gather_deviations<T>)(data, size, centre, low, high, out);
   }
 };
 
-double median_of_sorted(const double* x, std::int64_t n) { return std::midpoint(x[(n - 1) / 2], x[n / 2]); }
+// Numbers by their rank, counted from 0, without sorting them all. A sample of a few gives a range of values, the
+// band, that holds the rank; counts of what is below a bound, halving it again and again, narrow the band to a window
+// of a few numbers. Ranks near one that was asked for are then at hand.
+template <template <class> class Of, class Number>
+class Ranks {
+ public:
+  using Source = Of<Number>;
+  using T = typename Source::Value;
 
-// The k-th smallest |x - centre| (k from 1): the k nearest of a sorted sample are neighbours.
-double nearest_deviation(const double* x, std::int64_t n, double centre, std::int64_t k) {
-  std::int64_t first = 0, last = n - k;
-  while (first < last) {
-    const std::int64_t middle = (first + last) / 2;
-    if (centre - x[middle] > x[middle + k] - centre)
-      first = middle + 1;
-    else
-      last = middle;
+  explicit Ranks(std::int64_t most) : gathered_(most + gather_slack) {}
+
+  void assign(const Source& source) {
+    source_ = source;
+    band_ = window_ = {};
   }
-  return std::max(centre - x[first], x[first + k - 1] - centre);
-}
 
-double median_deviation(const double* x, std::int64_t n, double centre) {
-  return std::midpoint(nearest_deviation(x, n, centre, (n + 1) / 2), nearest_deviation(x, n, centre, n / 2 + 1));
-}
+  T operator[](std::int64_t rank) {
+    if (!window_.holds(rank)) {
+      if (!band_.holds(rank)) choose_band(rank);
+      narrow(rank);
+    }
+    return numbers_[tied_ ? 0 : rank - window_.first];
+  }
 
-// About `centre`, which lies near the mean: no cancellation. Four partial sums, so that additions need not wait.
-double standard_deviation(const double* x, std::int64_t n, double centre) {
-  if (n < 2) return 0.0;
-  double sum[4] = {}, squares[4] = {};
-  const auto add = [&](std::int64_t i, int lane) {
-    const double d = x[i] - centre;
-    sum[lane] += d;
-    squares[lane] += d * d;
+ private:
+  struct Span {  // of neighbouring ranks
+    std::int64_t first = 0, size = 0;
+    bool holds(std::int64_t rank) const { return rank >= first && rank < first + size; }
   };
-  std::int64_t i = 0;
-  for (; i + 4 <= n; i += 4)
-    for (int lane = 0; lane < 4; ++lane) add(i + lane, lane);
-  for (; i < n; ++i) add(i, 0);
-  const double s = sum[0] + sum[1] + sum[2] + sum[3];
-  const double q = squares[0] + squares[1] + squares[2] + squares[3];
-  return std::sqrt(std::max(0.0, q - s * s / static_cast<double>(n)) / static_cast<double>(n - 1));
+
+  void choose_band(std::int64_t rank) {
+    if (source_.size > few) {
+      alignas(64) Number sample[few], sorted[few];
+      source_.sample(sample);
+      FLECK_PICK(sort_few<Number>)(sample, few, sorted);
+      const std::int64_t at = rank * few / source_.size;
+      for (std::int64_t margin = 10; margin < 2 * few; margin *= 2) {  // 10 is 2.5 deviations of a sample's median
+        gather(sorted[std::max<std::int64_t>(at - margin, 0)], sorted[std::min<std::int64_t>(at + margin, few - 1)]);
+        if (band_.holds(rank)) return;
+      }
+    }
+    gather(-infinity, std::numeric_limits<T>::max());
+    tighten(low_, high_);
+  }
+
+  // Makes the ends of [low, high) numbers of the band.
+  void tighten(T& low, T& high) const {
+    const auto [least, greatest] = FLECK_PICK(extremes_inside<T>)(gathered_.data(), band_.size, low, high);
+    low = least;
+    high = std::nextafter(greatest, infinity);
+  }
+
+  void gather(T first, T last) {
+    low_ = first;
+    high_ = std::nextafter(last, infinity);
+    const Gathered found = source_.gather(low_, high_, gathered_.data());
+    band_ = {found.below, found.inside};
+  }
+
+  // The rank lies in the band, whose numbers lie in [low_, high_).
+  void narrow(std::int64_t rank) {
+    T low = low_, high = high_;
+    std::int64_t below = 0, upto = band_.size;  // of the band: numbers less than low, and less than high
+    tied_ = false;
+    for (int step = 0; upto - below > few; ++step) {
+      T bound = high;
+      if (step % 4 < 2) {  // a little beyond the rank, on either side in turn, if density were even
+        const std::int64_t aim = rank - band_.first - below + (step % 2 ? few / 3 : -few / 3);
+        bound = low + static_cast<T>(aim) / static_cast<T>(upto - below) * (high - low);
+      } else if (step % 4 == 2) {  // ties
+        tighten(low, high);
+      }
+      // Halving what can be represented comes to an end with any density.
+      if (!(low < bound && bound < high)) bound = middle_representable(low, high);
+      tied_ = !(low < bound && bound < high);
+      if (tied_) break;
+      const std::int64_t count = FLECK_PICK(count_below<T>)(gathered_.data(), band_.size, bound);
+      const bool before = rank < band_.first + count;
+      (before ? high : low) = bound;
+      (before ? upto : below) = count;
+    }
+    window_ = {band_.first + below, upto - below};
+    if (tied_)
+      numbers_[0] = low + T(0);
+    else
+      sort_window(low, high);
+  }
+
+  void sort_window(T low, T high) {
+    alignas(64) T numbers[few + gather_slack];
+    const std::int64_t n = FLECK_PICK(gather_inside<T>)(gathered_.data(), band_.size, low, high, numbers).inside;
+    std::fill(numbers + n, numbers + few, infinity);
+    FLECK_PICK(sort_few<T>)(numbers, static_cast<int>(n), numbers_);
+  }
+
+  static constexpr T infinity = std::numeric_limits<T>::infinity();
+
+  Source source_;
+  Aligned<T> gathered_;
+  Span band_, window_;
+  T low_ = 0, high_ = 0;  // the band's numbers lie in [low_, high_)
+  T numbers_[few] = {};   // the window's, sorted; only the first when all are tied_
+  bool tied_ = false;
+};
+
+// The mean of the two numbers in the middle of `count` neighbouring ranks.
+template <class Ranks>
+double median(Ranks& ranks, std::int64_t first, std::int64_t count) {
+  return std::midpoint<double>(ranks[first + (count - 1) / 2], ranks[first + count / 2]);
 }
+
+double standard_deviation(const Sums& of) {
+  if (of.count < 2) return 0.0;
+  const double n = static_cast<double>(of.count);
+  return std::sqrt(std::max(0.0, of.squares - of.first * of.first / n) / (n - 1));
+}
+
+// low <= x < high.
+template <class T>
+struct Range {
+  T low, high;
+
+  // All x with |x - centre| <= reach.
+  static Range about(double centre, double reach) {
+    constexpr T infinity = std::numeric_limits<T>::infinity();
+    Range range{static_cast<T>(centre - reach), static_cast<T>(centre + reach)};
+    if (range.low < centre - reach) range.low = std::nextafter(range.low, infinity);
+    if (range.high <= centre + reach) range.high = std::nextafter(range.high, infinity);
+    return range;
+  }
+  bool covers(const Range& other) const { return low <= other.low && high >= other.high; }
+  Range common(const Range& other) const { return {std::max(low, other.low), std::min(high, other.high)}; }
+};
+
+// The mean lies farther from the centre than a standard deviation: its square and the mean square cancel.
+bool cancels(const Sums& of) { return 2 * of.first * of.first > of.squares * static_cast<double>(of.count); }
+
+// Sums over a range that changes little from round to round: those of its core are taken once, and then only what
+// lies outside the core is looked at.
+template <class T>
+class RangeSums {
+ public:
+  explicit RangeSums(std::int64_t most) : outside_(most + gather_slack) {}
+
+  void assign(const T* numbers, std::int64_t n, double centre, const Range<T>& core) {
+    centre_ = static_cast<T>(centre);
+    core_ = core;
+    inside_ = FLECK_PICK(sum_inside<T>)(numbers, n, core.low, core.high, centre_, outside_.data());
+    outside_size_ = n - inside_.count;
+  }
+
+  const Range<T>& core() const { return core_; }
+
+  // The range covers the core.
+  Sums operator()(const Range<T>& range) const {
+    Sums all = FLECK_PICK(sum_inside<T>)(outside_.data(), outside_size_, range.low, range.high, centre_, nullptr);
+    all.count += inside_.count;
+    all.first += inside_.first;
+    all.squares += inside_.squares;
+    return all;
+  }
+
+  std::int64_t below(const Range<T>& range) const {
+    return FLECK_PICK(count_below<T>)(outside_.data(), outside_size_, range.low);
+  }
+
+ private:
+  T centre_ = 0;
+  Range<T> core_{};
+  Sums inside_;
+  std::int64_t outside_size_ = 0;
+  Aligned<T> outside_;
+};
 
 struct Clipped {
   double level = nan, noise = nan;
   std::int64_t count = 0;
 };
 
-Clipped clip_sorted(const double* x, std::int64_t n, const MeshOptions& options, double correction) {
-  Clipped result{median_of_sorted(x, n), 0.0, n};
-  result.noise = median_deviation(x, n, result.level) / 0.6744897501960817;  // the upper quartile of a unit normal
-  if (result.noise == 0.0) result.noise = standard_deviation(x, n, result.level) / correction;
-  // Half of the kept lies on each side of its median, so 1.5 standard deviations always keep some again.
-  const double *first = x, *last = x;
-  for (int iteration = 0; iteration < options.max_iterations && result.noise > 0.0; ++iteration) {
-    const double reach = options.clip * result.noise;
-    const double* const from = std::lower_bound(x, x + n, result.level - reach);
-    const double* const to = std::upper_bound(from, x + n, result.level + reach);
-    if (from == first && to == last) break;
-    first = from;
-    last = to;
-    result.count = last - first;
-    result.level = median_of_sorted(first, result.count);
-    result.noise = standard_deviation(first, result.count, result.level) / correction;
-  }
-  return result;
-}
+// Clips the samples of boxes, one after another.
+template <class T>
+class Clipper {
+ public:
+  Clipper(const MeshOptions& options, std::int64_t most)
+      : options_(options), correction_(truncation(options.clip)), ranks_(most), deviation_ranks_(most), sums_(most) {}
 
-struct Box {
-  std::int64_t row, col, rows, cols;
+  Clipped operator()(const T* sample, std::int64_t n) {
+    ranks_.assign({sample, n});
+    Clipped result{median(ranks_, 0, n), 0.0, n};
+    result.noise = start(sample, n, result.level);
+    std::int64_t below = -1;
+    // Half of the kept lies on each side of its median, so 1.5 standard deviations always keep some again.
+    for (int round = 0; round < options_.max_iterations && result.noise > 0.0; ++round) {
+      const double reach = options_.clip * result.noise;
+      const auto range = Range<T>::about(result.level, reach), core = Range<T>::about(result.level, 0.75 * reach);
+      if (round == 0 || !range.covers(sums_.core())) sums_.assign(sample, n, result.level, core);
+      Sums kept = sums_(range);
+      if (sums_.below(range) == below && kept.count == result.count) break;
+      below = sums_.below(range);
+      result.count = kept.count;
+      result.level = median(ranks_, below, kept.count);
+      if (cancels(kept)) {
+        sums_.assign(sample, n, result.level, Range<T>::about(result.level, 0.75 * reach).common(range));
+        kept = sums_(range);
+      }
+      result.noise = standard_deviation(kept) / correction_;
+    }
+    return result;
+  }
+
+ private:
+  double start(const T* sample, std::int64_t n, double level) {
+    deviation_ranks_.assign({sample, n, level});
+    const double deviation = median(deviation_ranks_, 0, n);
+    if (deviation > 0.0) return deviation / 0.6744897501960817;  // the upper quartile of a unit normal
+    constexpr T infinity = std::numeric_limits<T>::infinity();
+    return standard_deviation(FLECK_PICK(sum_inside<T>)(sample, n, -infinity, infinity, static_cast<T>(level), nullptr)) /
+           correction_;
+  }
+
+  const MeshOptions& options_;
+  double correction_;
+  Ranks<Numbers, T> ranks_;
+  Ranks<Deviations, T> deviation_ranks_;
+  RangeSums<T> sums_;
 };
 
+// Boxes side by side, read together: short rows of single boxes would cost more than the reading.
 template <class T>
-Clipped measure_box(const Image& image, const Mask& mask, const MeshOptions& options, double correction,
-                    const Box& box, Scratch<T>& scratch) {
-  std::int64_t n = 0;
-  for (std::int64_t r = box.row; r < box.row + box.rows; ++r) {
-    load_row(image, r, box.col, box.cols, scratch.row.data());
-    for (std::int64_t c = 0; c < box.cols; ++c) {
-      scratch.keys[n] = to_key(scratch.row[c]);
-      n += std::isfinite(scratch.row[c]) && !(mask && mask(r, box.col + c));
+class Strip {
+ public:
+  static std::int64_t boxes(const MeshOptions& options) { return std::max<std::int64_t>(1, 512 / options.box_cols); }
+
+  explicit Strip(const MeshOptions& options)
+      : options_(options), pitch_((options.box_rows * options.box_cols + gather_slack + 15) / 16 * 16), sizes_(boxes(options)),
+        samples_(sizes_.size() * pitch_), rows_(lines * sizes_.size() * options.box_cols),
+        clip_(options, options.box_rows * options.box_cols) {}
+
+  void measure(const Image& image, const Mask& mask, std::int64_t mesh_row, std::int64_t first, std::int64_t last,
+               View2D<double> level, View2D<double> noise, View2D<std::int64_t> count) {
+    const std::int64_t row = mesh_row * options_.box_rows, rows = std::min(options_.box_rows, image.rows - row);
+    load(image, mask, row, rows, first, last);
+    for (std::int64_t k = first; k < last; ++k) {
+      const std::int64_t cols = std::min(options_.box_cols, image.cols - k * options_.box_cols), n = sizes_[k - first];
+      const bool enough = n > 0 && static_cast<double>(n) >= options_.min_valid * static_cast<double>(rows * cols);
+      const Clipped found = enough ? clip_(sample(k - first), n) : Clipped{};
+      level(mesh_row, k) = found.level;
+      noise(mesh_row, k) = found.noise;
+      count(mesh_row, k) = found.count;
     }
   }
-  if (n == 0 || static_cast<double>(n) < options.min_valid * static_cast<double>(box.rows * box.cols)) return {};
-  scratch.sort_keys(n);
-  for (std::int64_t i = 0; i < n; ++i) scratch.sorted[i] = from_key<T>(scratch.keys[i]);
-  return clip_sorted(scratch.sorted.data(), n, options, correction);
-}
+
+ private:
+  static constexpr std::int64_t lines = 16;
+
+  T* sample(std::int64_t k) { return samples_.data() + k * pitch_; }
+
+  void load(const Image& image, const Mask& mask, std::int64_t row, std::int64_t rows, std::int64_t first,
+            std::int64_t last) {
+    const std::int64_t col = first * options_.box_cols, cols = std::min(last * options_.box_cols, image.cols) - col;
+    std::fill(sizes_.begin(), sizes_.end(), 0);
+    for (std::int64_t r = 0; r < rows; r += lines) {
+      const View2D<const T> block =
+          read_block(image, mask, row + r, col, View2D<T>{rows_.data(), std::min(lines, rows - r), cols, cols, 1});
+      for (std::int64_t k = 0; k < last - first; ++k) {
+        const std::int64_t from = k * options_.box_cols, width = std::min(options_.box_cols, cols - from);
+        sizes_[k] += gather_(block.data + from, block.rows, width, block.row_stride, sample(k) + sizes_[k]);
+      }
+    }
+  }
+
+  const MeshOptions& options_;
+  std::int64_t pitch_;
+  std::vector<std::int64_t> sizes_;
+  Aligned<T> samples_, rows_;
+  Clipper<T> clip_;
+  decltype(&baseline::gather_finite<T>) gather_ = FLECK_PICK(gather_finite<T>);
+};
 
 template <class T>
 void measure_all(const Image& image, const Mask& mask, MeshOptions options, View2D<double> level,
                  View2D<double> noise, View2D<std::int64_t> count, int threads) {
   options.box_rows = std::min(options.box_rows, image.rows);
   options.box_cols = std::min(options.box_cols, image.cols);
-  const double correction = truncation(options.clip);
+  const std::int64_t boxes = Strip<T>::boxes(options), strips = mesh_size(level.cols, boxes);
   const int workers = resolve_threads(threads);
-  std::vector<Scratch<T>> scratch(workers, Scratch<T>(options));
-  parallel_for(level.rows * level.cols, workers, [&](std::int64_t job, int worker) {
-    const std::int64_t r = job / level.cols, c = job % level.cols;
-    const std::int64_t row = r * options.box_rows, col = c * options.box_cols;
-    const Box box{row, col, std::min(options.box_rows, image.rows - row), std::min(options.box_cols, image.cols - col)};
-    const Clipped found = measure_box(image, mask, options, correction, box, scratch[worker]);
-    level(r, c) = found.level;
-    noise(r, c) = found.noise;
-    count(r, c) = found.count;
+  std::vector<Strip<T>> scratch(workers, Strip<T>(options));
+  parallel_for(level.rows * strips, workers, [&](std::int64_t job, int worker) {
+    const std::int64_t first = job % strips * boxes;
+    scratch[worker].measure(image, mask, job / strips, first, std::min(first + boxes, level.cols), level, noise, count);
   });
-}
-
-bool exact_in_float(DType dtype) {
-  switch (dtype) {
-    case DType::u8:
-    case DType::i8:
-    case DType::u16:
-    case DType::i16:
-    case DType::f16:
-    case DType::f32: return true;
-    default: return false;
-  }
 }
 
 // The mean of the numbers nearest to a box. A square of half-width `radius` holds every number up to that distance.
@@ -205,9 +373,9 @@ double nearest_mean(View2D<const double> mesh, std::int64_t row, std::int64_t co
 }
 
 // Where the pixels of one axis lie between box centres: pixel i is at weight[i] of the way from centre node[i] to the
-// next.
+// next; begin[k] is the first pixel whose node is k or a later one.
 struct Axis {
-  std::vector<std::int64_t> node;
+  std::vector<std::int64_t> node, begin{0};
   std::vector<double> weight;
 
   Axis(std::int64_t size, std::int64_t box) : node(size), weight(size) {
@@ -218,11 +386,12 @@ struct Axis {
     };
     for (std::int64_t i = 0, k = 0; i < size; ++i) {
       const double at = static_cast<double>(i);
-      while (k + 1 < boxes && at >= centre(k + 1)) ++k;
+      for (; k + 1 < boxes && at >= centre(k + 1); ++k) begin.push_back(i);
       node[i] = k;
       const bool between = k + 1 < boxes && at >= centre(k);
       weight[i] = between ? (at - centre(k)) / (centre(k + 1) - centre(k)) : 0.0;
     }
+    begin.resize(boxes + 1, size);
   }
 };
 
@@ -252,18 +421,17 @@ void interpolate_mesh(View2D<const double> mesh, std::int64_t box_rows, std::int
   const int workers = resolve_threads(threads);
   // One node more than boxes, so that the last centre has a next one (at weight 0).
   std::vector<std::vector<double>> lines(workers, std::vector<double>(mesh.cols + 1));
+  std::vector<std::vector<float>> rows(workers, std::vector<float>(out.col_stride == 1 ? 0 : out.cols));
   parallel_for(out.rows, workers, [&](std::int64_t r, int worker) {
     double* const line = lines[worker].data();
     const std::int64_t above = down.node[r], below = std::min(above + 1, mesh.rows - 1);
     for (std::int64_t k = 0; k < mesh.cols; ++k)
       line[k] = mesh(above, k) + down.weight[r] * (mesh(below, k) - mesh(above, k));
     line[mesh.cols] = line[mesh.cols - 1];
-    for (std::int64_t c = 0; c < out.cols;) {
-      const std::int64_t k = across.node[c];
-      const double start = line[k], step = line[k + 1] - start;
-      for (; c < out.cols && across.node[c] == k; ++c)
-        out(r, c) = static_cast<float>(start + across.weight[c] * step);
-    }
+    float* const row = out.col_stride == 1 ? out.row(r) : rows[worker].data();
+    FLECK_PICK(interpolate_row)(line, across.begin.data(), mesh.cols, across.weight.data(), row);
+    if (out.col_stride != 1)
+      for (std::int64_t c = 0; c < out.cols; ++c) out(r, c) = row[c];
   });
 }
 

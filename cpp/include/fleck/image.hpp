@@ -13,6 +13,18 @@ namespace fleck {
 
 enum class DType : std::uint8_t { u8, i8, u16, i16, u32, i32, u64, i64, f16, f32, f64 };
 
+constexpr bool exact_in_float(DType dtype) {
+  switch (dtype) {
+    case DType::u8:
+    case DType::i8:
+    case DType::u16:
+    case DType::i16:
+    case DType::f16:
+    case DType::f32: return true;
+    default: return false;
+  }
+}
+
 // A typed view with strides in elements; for outputs and for scratch.
 template <class T>
 struct View2D {
@@ -51,7 +63,15 @@ using Mask = View2D<const std::uint8_t>;
 template <class T>
 void load_row(const Image& image, std::int64_t row, std::int64_t col0, std::int64_t n, T* out);
 
+// The pixels from (row0, col0) on, as many as `room` has, converted as by load_row, NaN where the mask says so. They stay
+// where they are if nothing is to be changed; else they are copied to `room`, along whichever axis lies closer in
+// memory, so that a transposed image costs little more. room.col_stride is 1, and so is that of the result.
+template <class T>
+View2D<const T> read_block(const Image& image, const Mask& mask, std::int64_t row0, std::int64_t col0, View2D<T> room);
+
 extern template void load_row<float>(const Image&, std::int64_t, std::int64_t, std::int64_t, float*);
 extern template void load_row<double>(const Image&, std::int64_t, std::int64_t, std::int64_t, double*);
+extern template View2D<const float> read_block(const Image&, const Mask&, std::int64_t, std::int64_t, View2D<float>);
+extern template View2D<const double> read_block(const Image&, const Mask&, std::int64_t, std::int64_t, View2D<double>);
 
 }  // namespace fleck

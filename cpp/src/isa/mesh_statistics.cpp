@@ -1,0 +1,278 @@
+#include "isa/mesh_statistics.hpp"
+
+#include <limits>
+
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+namespace fleck::FLECK_ISA {
+
+namespace {
+
+template <class T>
+constexpr T infinity = std::numeric_limits<T>::infinity();
+
+// --- Vectors, as wide as the registers: gcc keeps a wider one in memory ---------------------------------------------
+
+#if defined(__AVX512F__)
+constexpr int width = 64;
+#elif defined(__AVX2__)
+constexpr int width = 32;
+#else
+constexpr int width = 16;
+#endif
+template <class T>
+constexpr int lanes = width / sizeof(T);
+template <class T>
+using Lanes __attribute__((vector_size(width))) = T;
+
+template <class Vector, class T>
+inline Vector load(const T* from) noexcept {
+  Vector value;
+  __builtin_memcpy(&value, from, sizeof value);
+  return value;
+}
+
+// reaches: one bit per lane, low <= x. inside: also x < high. pack: writes the lanes whose bit is set, and anything
+// behind them. doubles: the numbers that begin at `from`.
+#if defined(__AVX512F__)
+inline unsigned reaches(Lanes<float> x, float low) noexcept {
+  return _mm512_cmp_ps_mask(x, _mm512_set1_ps(low), _CMP_GE_OQ);
+}
+inline unsigned reaches(Lanes<double> x, double low) noexcept {
+  return _mm512_cmp_pd_mask(x, _mm512_set1_pd(low), _CMP_GE_OQ);
+}
+inline void pack(Lanes<float> x, unsigned bits, float* out) noexcept {
+  _mm512_storeu_ps(out, _mm512_maskz_compress_ps(static_cast<__mmask16>(bits), x));
+}
+inline void pack(Lanes<double> x, unsigned bits, double* out) noexcept {
+  _mm512_storeu_pd(out, _mm512_maskz_compress_pd(static_cast<__mmask8>(bits), x));
+}
+inline Lanes<double> doubles(const float* from) noexcept {
+  return _mm512_maskz_cvtps_pd(0xff, _mm256_loadu_ps(from));  // without a mask g++ warns of its own header
+}
+#elif defined(__AVX2__)
+inline unsigned reaches(Lanes<float> x, float low) noexcept {
+  return static_cast<unsigned>(_mm256_movemask_ps(reinterpret_cast<__m256>(x >= low)));
+}
+inline unsigned reaches(Lanes<double> x, double low) noexcept {
+  return static_cast<unsigned>(_mm256_movemask_pd(reinterpret_cast<__m256d>(x >= low)));
+}
+// `bytes` is 0 or 255 for each of eight lanes of 32 bits.
+inline __m256 packed(__m256 x, std::uint64_t bytes) noexcept {
+  const std::uint64_t order = _pext_u64(0x0706050403020100, bytes);
+  return _mm256_permutevar8x32_ps(x, _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(static_cast<long long>(order))));
+}
+inline void pack(Lanes<float> x, unsigned bits, float* out) noexcept {
+  _mm256_storeu_ps(out, packed(x, _pdep_u64(bits, 0x0101010101010101) * 0xff));
+}
+inline void pack(Lanes<double> x, unsigned bits, double* out) noexcept {
+  const __m256 halves = packed(_mm256_castpd_ps(x), _pdep_u64(bits, 0x0001000100010001) * 0xffff);
+  _mm256_storeu_pd(out, _mm256_castps_pd(halves));
+}
+inline Lanes<double> doubles(const float* from) noexcept { return _mm256_cvtps_pd(_mm_loadu_ps(from)); }
+#else
+template <class Vector, class T>
+inline unsigned reaches(Vector x, T low) noexcept {
+  const auto yes = x >= low;
+  unsigned bits = 0;
+  for (int i = 0; i < lanes<T>; ++i) bits |= static_cast<unsigned>(yes[i] & 1) << i;
+  return bits;
+}
+template <class Vector, class T>
+inline void pack(Vector x, unsigned bits, T* out) noexcept {
+  for (int i = 0; i < lanes<T>; ++i, bits >>= 1) {
+    *out = x[i];
+    out += bits & 1;
+  }
+}
+inline Lanes<double> doubles(const float* from) noexcept { return Lanes<double>{from[0], from[1]}; }
+#endif
+inline Lanes<double> doubles(const double* from) noexcept { return load<Lanes<double>>(from); }
+
+inline int ones(unsigned bits) noexcept { return __builtin_popcount(bits); }
+
+// Collects low <= x < high at `end`, and counts what is at least low.
+template <class Vector, class T>
+inline void take(Vector x, T low, T high, T*& end, std::int64_t& reached) noexcept {
+  const unsigned from_low = reaches(x, low), bits = from_low & ~reaches(x, high);
+  pack(x, bits, end);
+  end += ones(bits);
+  reached += ones(from_low);
+}
+template <class T>
+inline void take_one(T x, T low, T high, T*& end, std::int64_t& reached) noexcept {
+  *end = x;
+  end += x >= low && x < high;
+  reached += x >= low;
+}
+
+}  // namespace
+
+// --- Gathering -------------------------------------------------------------------------------------------------------
+
+template <class T>
+std::int64_t gather_finite(const T* values, std::int64_t rows, std::int64_t cols, std::int64_t pitch,
+                           T* out) noexcept {
+  T* end = out;
+  for (std::int64_t r = 0; r < rows; ++r, values += pitch) {
+    std::int64_t i = 0;
+    for (; i + lanes<T> <= cols; i += lanes<T>) {
+      const auto x = load<Lanes<T>>(values + i);
+      const unsigned bits = reaches(-(x - x), T(0));  // the difference of what is not finite is NaN
+      pack(x + T(0), bits, end);
+      end += ones(bits);
+    }
+    for (; i < cols; ++i) {
+      *end = values[i] + T(0);
+      end += values[i] - values[i] == 0;
+    }
+  }
+  return end - out;
+}
+
+template <class T>
+Gathered gather_inside(const T* values, std::int64_t n, T low, T high, T* out) noexcept {
+  T* end = out;
+  std::int64_t reached = 0, i = 0;
+  for (; i + lanes<T> <= n; i += lanes<T>) take(load<Lanes<T>>(values + i), low, high, end, reached);
+  for (; i < n; ++i) take_one(values[i], low, high, end, reached);
+  return {n - reached, end - out};
+}
+
+template <class T>
+Gathered gather_deviations(const T* values, std::int64_t n, double centre, double low, double high,
+                           double* out) noexcept {
+  using Bits = decltype(Lanes<double>{} < Lanes<double>{});
+  double* end = out;
+  std::int64_t reached = 0, i = 0;
+  for (; i + lanes<double> <= n; i += lanes<double>) {
+    const Lanes<double> d = doubles(values + i) - centre;
+    const Bits size = reinterpret_cast<Bits>(d) & std::numeric_limits<std::int64_t>::max();
+    take(reinterpret_cast<Lanes<double>>(size), low, high, end, reached);
+  }
+  for (; i < n; ++i) take_one(__builtin_fabs(values[i] - centre), low, high, end, reached);
+  return {n - reached, end - out};
+}
+
+// --- Counting --------------------------------------------------------------------------------------------------------
+
+template <class T>
+std::int64_t count_below(const T* values, std::int64_t n, T bound) noexcept {
+  constexpr int vectors = 4;  // so that additions need not wait
+  using Count = decltype(Lanes<T>{} < Lanes<T>{});
+  Count count[vectors] = {};
+  std::int64_t total = 0, i = 0;
+  for (; i + vectors * lanes<T> <= n; i += vectors * lanes<T>)
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; ++v) count[v] -= load<Lanes<T>>(values + i + v * lanes<T>) < bound;
+  for (; i < n; ++i) total += values[i] < bound;
+  const Count all = count[0] + count[1] + count[2] + count[3];
+  for (int k = 0; k < lanes<T>; ++k) total += all[k];
+  return total;
+}
+
+template <class T>
+Extremes<T> extremes_inside(const T* values, std::int64_t n, T low, T high) noexcept {
+  Lanes<T> least = Lanes<T>{} + infinity<T>, greatest = -least;
+  Extremes<T> found{infinity<T>, -infinity<T>};
+  std::int64_t i = 0;
+  for (; i + lanes<T> <= n; i += lanes<T>) {
+    const auto x = load<Lanes<T>>(values + i);
+    least = (x >= low) & (x < least) ? x : least;
+    greatest = (x < high) & (x > greatest) ? x : greatest;
+  }
+  const auto take_least = [&](T x) { found.least = x >= low && x < found.least ? x : found.least; };
+  const auto take_greatest = [&](T x) { found.greatest = x < high && x > found.greatest ? x : found.greatest; };
+  for (int k = 0; k < lanes<T>; ++k) {
+    take_least(least[k]);
+    take_greatest(greatest[k]);
+  }
+  for (; i < n; ++i) {
+    take_least(values[i]);
+    take_greatest(values[i]);
+  }
+  return found;
+}
+
+// Every number goes where the count of those before it says: smaller ones, and equal ones that stand before it.
+template <class T>
+void sort_few(const T* values, int n, T* sorted) noexcept {
+  using Count = decltype(Lanes<T>{} < Lanes<T>{});
+  Count lane;
+  for (int k = 0; k < lanes<T>; ++k) lane[k] = k;
+  for (int i = 0; i < n; i += lanes<T>) {
+    const auto x = load<Lanes<T>>(values + i);
+    Count place = {};
+    for (int k = 0; k < i; ++k) place -= values[k] <= x;
+    for (int k = 0; k < lanes<T>; ++k) place -= (values[i + k] < x) | ((values[i + k] == x) & (lane > k));
+    for (int k = i + lanes<T>; k < n; ++k) place -= values[k] < x;
+    for (int k = 0; k < lanes<T>; ++k) sorted[place[k]] = x[k];
+  }
+}
+
+// --- Sums ------------------------------------------------------------------------------------------------------------
+
+template <class T>
+Sums sum_inside(const T* values, std::int64_t n, T low, T high, T centre, T* outside) noexcept {
+  constexpr int partial = 16;  // number i belongs to partial sum i % 16
+  constexpr unsigned every = (1u << lanes<T>) - 1;
+  Lanes<double> first[partial / lanes<double>] = {}, squares[partial / lanes<double>] = {};
+  const double from = low, to = high, middle = centre;
+  T* end = outside;
+  std::int64_t kept = 0;
+  const auto add = [&](const T* at) {
+#pragma GCC unroll 4
+    for (int k = 0; k < partial; k += lanes<T>) {
+      const auto x = load<Lanes<T>>(at + k);
+      const unsigned bits = reaches(x, low) & ~reaches(x, high);
+      kept += ones(bits);
+      if (outside == nullptr) continue;
+      pack(x, ~bits & every, end);
+      end += ones(~bits & every);
+    }
+#pragma GCC unroll 8
+    for (int v = 0; v < partial / lanes<double>; ++v) {
+      const Lanes<double> x = doubles(at + v * lanes<double>);
+      const Lanes<double> d = (x >= from) & (x < to) ? x - middle : Lanes<double>{};
+      first[v] += d;
+      squares[v] += d * d;
+    }
+  };
+  std::int64_t i = 0;
+  for (; i + partial <= n; i += partial) add(values + i);
+  if (i < n) {
+    T rest[partial];
+    for (int k = 0; k < partial; ++k) rest[k] = i + k < n ? values[i + k] : infinity<T>;
+    add(rest);
+  }
+  Sums total{kept};
+  for (int k = 0; k < partial; ++k) {
+    total.first += first[k / lanes<double>][k % lanes<double>];
+    total.squares += squares[k / lanes<double>][k % lanes<double>];
+  }
+  return total;
+}
+
+void interpolate_row(const double* nodes, const std::int64_t* begin, std::int64_t spans, const double* weight,
+                     float* __restrict out) noexcept {
+  for (std::int64_t k = 0; k < spans; ++k) {
+    const double start = nodes[k], step = nodes[k + 1] - start;
+    for (std::int64_t i = begin[k]; i < begin[k + 1]; ++i) out[i] = static_cast<float>(start + weight[i] * step);
+  }
+}
+
+#define FLECK_FOR(T)                                                                                            \
+  template std::int64_t gather_finite(const T*, std::int64_t, std::int64_t, std::int64_t, T*) noexcept;         \
+  template Gathered gather_inside(const T*, std::int64_t, T, T, T*) noexcept;                                   \
+  template Gathered gather_deviations(const T*, std::int64_t, double, double, double, double*) noexcept;        \
+  template std::int64_t count_below(const T*, std::int64_t, T) noexcept;                                        \
+  template Extremes<T> extremes_inside(const T*, std::int64_t, T, T) noexcept;                                  \
+  template void sort_few(const T*, int, T*) noexcept;                                                           \
+  template Sums sum_inside(const T*, std::int64_t, T, T, T, T*) noexcept;
+FLECK_FOR(float)
+FLECK_FOR(double)
+#undef FLECK_FOR
+
+}  // namespace fleck::FLECK_ISA
