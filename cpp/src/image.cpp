@@ -9,31 +9,31 @@
 namespace fleck {
 namespace {
 
-Image transposed(Image image) {
-  std::swap(image.rows, image.cols);
-  std::swap(image.row_stride, image.col_stride);
-  return image;
+template <class E, bool Swapped, class T>
+void load_line(const std::byte* p, std::int64_t stride, std::int64_t n, T* out) {
+  const auto convert = [](const std::byte* q) {
+    if constexpr (std::is_same_v<E, Half>)
+      return static_cast<T>(to_float(read_element<E, Swapped>(q)));
+    else
+      return static_cast<T>(read_element<E, Swapped>(q));
+  };
+  constexpr std::int64_t size = sizeof(E);  // known strides make loops that the compiler can vectorise
+  if (stride == size)
+    for (std::int64_t i = 0; i < n; ++i) out[i] = convert(p + i * size);
+  else if (stride == -size)
+    for (std::int64_t i = 0; i < n; ++i) out[i] = convert(p - i * size);
+  else
+    for (std::int64_t i = 0; i < n; ++i) out[i] = convert(p + i * stride);
 }
 
 template <class T>
-View2D<T> transposed(const View2D<T>& view) {
-  return {view.data, view.cols, view.rows, view.col_stride, view.row_stride};
-}
-
-template <class T>
-void mask_row(const std::uint8_t* mask, std::int64_t stride, std::int64_t n, T* row) {
+void mask_line(const std::uint8_t* mask, std::int64_t stride, std::int64_t n, T* out) {
   constexpr T nan = std::numeric_limits<T>::quiet_NaN();
   if (stride == 1) {  // a loop the compiler can vectorise
-    for (std::int64_t i = 0; i < n; ++i) row[i] = mask[i] ? nan : row[i];
+    for (std::int64_t i = 0; i < n; ++i) out[i] = mask[i] ? nan : out[i];
   } else {
-    for (std::int64_t i = 0; i < n; ++i) row[i] = mask[i * stride] ? nan : row[i];
+    for (std::int64_t i = 0; i < n; ++i) out[i] = mask[i * stride] ? nan : out[i];
   }
-}
-
-template <class T>
-void load_valid(const Image& image, const Mask& mask, std::int64_t row, std::int64_t col0, std::int64_t n, T* out) {
-  load_row(image, row, col0, n, out);
-  if (mask) mask_row(&mask(row, col0), mask.col_stride, n, out);
 }
 
 // Whether rows are T already.
@@ -44,15 +44,21 @@ bool readable_as(const Image& image) {
          image.row_stride % size == 0 && reinterpret_cast<std::uintptr_t>(image.data) % alignof(T) == 0;
 }
 
-// Reads columns of the image, which are rows of `turned`, and turns them back.
-template <class T>
-void load_turned(const Image& turned, const Mask& mask, std::int64_t row0, std::int64_t col0, View2D<T> out) {
-  constexpr std::int64_t side = 16;  // a tile stays near while it is turned
-  T tile[side][side];
-  for (std::int64_t top = 0; top < out.rows; top += side)
-    for (std::int64_t left = 0; left < out.cols; left += side) {
-      const std::int64_t rows = std::min(side, out.rows - top), cols = std::min(side, out.cols - left);
-      for (std::int64_t c = 0; c < cols; ++c) load_valid(turned, mask, col0 + left + c, row0 + top, rows, tile[c]);
+// Calls line(r, c, n, to) for every line of pixels to be copied: n of them, from (r, c) of the block on.
+template <class T, class Line>
+void copy_lines(View2D<T> out, Line&& line) {
+  for (std::int64_t r = 0; r < out.rows; ++r) line(r, 0, out.cols, out.row(r));
+}
+
+// The same where columns are the lines in memory: tile by tile, which stay near while they are turned.
+template <class T, class Line>
+void copy_turned(View2D<T> out, Line&& line) {
+  constexpr std::int64_t most_rows = 64, most_cols = 16;
+  T tile[most_cols][most_rows];
+  for (std::int64_t top = 0; top < out.rows; top += most_rows)
+    for (std::int64_t left = 0; left < out.cols; left += most_cols) {
+      const std::int64_t rows = std::min(most_rows, out.rows - top), cols = std::min(most_cols, out.cols - left);
+      for (std::int64_t c = 0; c < cols; ++c) line(top, left + c, rows, tile[c]);
       for (std::int64_t r = 0; r < rows; ++r)
         for (std::int64_t c = 0; c < cols; ++c) out(top + r, left + c) = tile[c][r];
     }
@@ -62,20 +68,8 @@ void load_turned(const Image& turned, const Mask& mask, std::int64_t row0, std::
 
 template <class T>
 void load_row(const Image& image, std::int64_t row, std::int64_t col0, std::int64_t n, T* out) {
-  const std::byte* p = image.at(row, col0);
-  const std::int64_t stride = image.col_stride;
   visit_type(image.dtype, image.swapped, [&]<class E, bool Swapped>() {
-    const auto convert = [](const std::byte* q) {
-      if constexpr (std::is_same_v<E, Half>)
-        return static_cast<T>(to_float(read_element<E, Swapped>(q)));
-      else
-        return static_cast<T>(read_element<E, Swapped>(q));
-    };
-    if (stride == static_cast<std::int64_t>(sizeof(E))) {  // a loop the compiler can vectorise
-      for (std::int64_t i = 0; i < n; ++i) out[i] = convert(p + i * sizeof(E));
-    } else {
-      for (std::int64_t i = 0; i < n; ++i) out[i] = convert(p + i * stride);
-    }
+    load_line<E, Swapped>(image.at(row, col0), image.col_stride, n, out);
   });
 }
 
@@ -84,10 +78,16 @@ View2D<const T> read_block(const Image& image, const Mask& mask, std::int64_t ro
   if (!mask && readable_as<T>(image))
     return {reinterpret_cast<const T*>(image.at(row0, col0)), room.rows, room.cols,
             image.row_stride / static_cast<std::int64_t>(sizeof(T)), 1};
-  if (std::abs(image.col_stride) <= std::abs(image.row_stride))
-    for (std::int64_t r = 0; r < room.rows; ++r) load_valid(image, mask, row0 + r, col0, room.cols, room.row(r));
-  else
-    load_turned(transposed(image), transposed(mask), row0, col0, room);
+  const bool turned = std::abs(image.col_stride) > std::abs(image.row_stride);
+  const std::int64_t stride = turned ? image.row_stride : image.col_stride;
+  const std::int64_t mask_stride = turned ? mask.row_stride : mask.col_stride;
+  visit_type(image.dtype, image.swapped, [&]<class E, bool Swapped>() {
+    const auto line = [&](std::int64_t r, std::int64_t c, std::int64_t n, T* to) {
+      load_line<E, Swapped>(image.at(row0 + r, col0 + c), stride, n, to);
+      if (mask) mask_line(&mask(row0 + r, col0 + c), mask_stride, n, to);
+    };
+    turned ? copy_turned(room, line) : copy_lines(room, line);
+  });
   return room;
 }
 

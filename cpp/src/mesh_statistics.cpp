@@ -39,7 +39,7 @@ struct Numbers {
   std::int64_t size = 0;
 
   void sample(T* out) const {
-    for (std::int64_t i = 0; i < few; ++i) out[i] = data[i * size / few];
+    for (std::int64_t i = 0; i < few; ++i) out[i] = data[i * (size - 1) / (few - 1)];
   }
   Gathered gather(T low, T high, T* out) const { return FLECK_PICK(gather_inside<T>)(data, size, low, high, out); }
 };
@@ -52,7 +52,7 @@ struct Deviations {
   double centre = 0;
 
   void sample(T* out) const {
-    for (std::int64_t i = 0; i < few; ++i) out[i] = static_cast<T>(std::abs(data[i * size / few] - centre));
+    for (std::int64_t i = 0; i < few; ++i) out[i] = static_cast<T>(std::abs(data[i * (size - 1) / (few - 1)] - centre));
   }
   Gathered gather(double low, double high, double* out) const {
     return FLECK_PICK(gather_deviations<T>)(data, size, centre, low, high, out);

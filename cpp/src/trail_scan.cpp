@@ -6,13 +6,11 @@
 #include <numbers>
 #include <numeric>
 
-#include "isa.hpp"
+#include "aligned.hpp"
+#include "isa/trail_scan.hpp"
 #include "threads.hpp"
 
 namespace fleck {
-
-FLECK_FOR_EACH_ISA(void count_above(const double* values, const double* level, std::int64_t n, std::int64_t first,
-                                    std::int64_t last, double* count);)
 
 namespace {
 
@@ -101,57 +99,81 @@ Trail walk(Probe& probe, const Seed& seed, const TrailOptions& options, std::int
   return trail;
 }
 
-// Seeds of single rows, without sorting any neighbourhood that cannot hold one: a pixel stands above the median of its
+// Seeds of a few rows, without sorting any neighbourhood that cannot hold one: a pixel stands above the median of its
 // neighbours by more than the threshold only if at most half of them exceed (pixel - threshold).
+template <class T>
 class SeedFinder {
  public:
-  SeedFinder(const Image& image, const Mask& mask, double threshold, const TrailOptions& options)
-      : image_(image), mask_(mask), sign_(threshold < 0 ? -1.0 : 1.0), height_(std::abs(threshold)), gap_(options.gap),
-        reach_(std::min(gap_ + options.background_width, image.cols)),
-        most_above_(static_cast<double>(options.background_width)), padded_(image.cols + 2 * reach_, nan),
-        level_(image.cols), above_(image.cols) {}
+  static constexpr std::int64_t rows = 32;  // read together, so that turned images are read along their lines
 
-  void search(std::int64_t row, std::vector<Seed>& found) {
-    double* const values = padded_.data() + reach_;  // dark trails are searched upside down
-    load_row(image_, row, 0, image_.cols, values);
-    for (std::int64_t c = 0; c < image_.cols; ++c) {
-      values[c] = std::isfinite(values[c]) && !(mask_ && mask_(row, c)) ? sign_ * values[c] : nan;
-      level_[c] = values[c] - height_;
-    }
-    count_above_(values, level_.data(), image_.cols, gap_ + 1, reach_, above_.data());
-    for (std::int64_t c = 0; c < image_.cols; ++c)
-      if (above_[c] <= most_above_ && values[c] - background(values + c) > height_) found.push_back({row, c});
+  SeedFinder(const Image& image, const Mask& mask, double threshold, const TrailOptions& options)
+      : image_(image), mask_(mask), sign_(threshold < 0 ? T(-1) : T(1)), height_(std::abs(threshold)), gap_(options.gap),
+        reach_(std::min(gap_ + options.background_width, image.cols)), width_(options.background_width),
+        judged_((image.cols + seed_block - 1) / seed_block * seed_block), room_(rows * image.cols),
+        padded_(judged_ + 2 * reach_, std::numeric_limits<T>::quiet_NaN()), list_(judged_) {}
+
+  // Seeds of the rows from `first` on.
+  void search(std::int64_t first, std::vector<Seed>& found) {
+    const View2D<T> room{room_.data(), std::min(rows, image_.rows - first), image_.cols, image_.cols, 1};
+    const View2D<const T> block = read_block(image_, mask_, first, 0, room);
+    for (std::int64_t r = 0; r < block.rows; ++r) search_row(block.row(r), first + r, found);
   }
 
  private:
-  double background(const double* at) {
+  void search_row(const T* row, std::int64_t index, std::vector<Seed>& found) {
+    T* const values = padded_.data() + reach_;  // dark trails are searched upside down
+    FLECK_PICK(settle_row<T>)(row, image_.cols, sign_, values);
+    const std::int64_t n = FLECK_PICK(list_prominent<T>)(values, judged_, gap_ + 1, reach_, static_cast<T>(width_),
+                                                         not_above(height_), list_.data());
+    for (std::int64_t i = 0; i < n; ++i)
+      if (values[list_[i]] - background(values + list_[i]) > height_) found.push_back({index, list_[i]});
+  }
+
+  // Rounded down, a threshold lets nothing slip through.
+  static T not_above(double height) {
+    const T rounded = static_cast<T>(height);
+    return rounded > height ? std::nextafter(rounded, T(0)) : rounded;
+  }
+
+  double background(const T* at) {
     neighbours_.clear();
     for (std::int64_t offset = gap_ + 1; offset <= reach_; ++offset)
-      for (const double value : {at[-offset], at[offset]})
+      for (const T value : {at[-offset], at[offset]})
         if (!std::isnan(value)) neighbours_.push_back(value);
     return neighbours_.empty() ? nan : median(neighbours_);
   }
 
   const Image& image_;
   const Mask& mask_;
-  double sign_, height_;
-  std::int64_t gap_, reach_;
-  double most_above_;
-  std::vector<double> padded_, level_, above_, neighbours_;
-  decltype(FLECK_PICK(count_above)) count_above_ = FLECK_PICK(count_above);
+  T sign_;
+  double height_;
+  std::int64_t gap_, reach_, width_, judged_;
+  Aligned<T> room_, padded_;
+  std::vector<std::int64_t> list_;
+  std::vector<double> neighbours_;
 };
+
+template <class T>
+std::vector<Seed> find_all(const Image& image, const Mask& mask, double threshold, const TrailOptions& options,
+                           int threads) {
+  const std::int64_t blocks = (image.rows + SeedFinder<T>::rows - 1) / SeedFinder<T>::rows;
+  const int workers = resolve_threads(threads);
+  std::vector<SeedFinder<T>> finders(workers, SeedFinder<T>(image, mask, threshold, options));
+  std::vector<std::vector<Seed>> found(blocks);
+  parallel_for(blocks, workers, [&](std::int64_t block, int worker) {
+    finders[worker].search(block * SeedFinder<T>::rows, found[block]);
+  });
+  std::vector<Seed> seeds;
+  for (const std::vector<Seed>& block : found) seeds.insert(seeds.end(), block.begin(), block.end());
+  return seeds;
+}
 
 }  // namespace
 
 std::vector<Seed> find_seeds(const Image& image, const Mask& mask, double threshold, const TrailOptions& options,
                              int threads) {
-  const int workers = resolve_threads(threads);
-  std::vector<SeedFinder> finders(workers, SeedFinder(image, mask, threshold, options));
-  std::vector<std::vector<Seed>> found(image.rows);
-  parallel_for(image.rows, workers, [&](std::int64_t row, int worker) { finders[worker].search(row, found[row]); });
-  std::vector<Seed> seeds;
-  for (const std::vector<Seed>& row : found) seeds.insert(seeds.end(), row.begin(), row.end());
-  return seeds;
+  const auto find = exact_in_float(image.dtype) ? &find_all<float> : &find_all<double>;
+  return find(image, mask, threshold, options, threads);
 }
 
 void trail_scan(const Image& image, const Mask& mask, const Image& noise, const std::vector<Seed>& seeds,

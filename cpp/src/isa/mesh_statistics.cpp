@@ -2,9 +2,7 @@
 
 #include <limits>
 
-#if defined(__AVX2__)
-#include <immintrin.h>
-#endif
+#include "isa/lanes.hpp"
 
 namespace fleck::FLECK_ISA {
 
@@ -13,36 +11,8 @@ namespace {
 template <class T>
 constexpr T infinity = std::numeric_limits<T>::infinity();
 
-// --- Vectors, as wide as the registers: gcc keeps a wider one in memory ---------------------------------------------
-
+// pack: writes the lanes whose bit is set, and anything behind them. doubles: the numbers that begin at `from`.
 #if defined(__AVX512F__)
-constexpr int width = 64;
-#elif defined(__AVX2__)
-constexpr int width = 32;
-#else
-constexpr int width = 16;
-#endif
-template <class T>
-constexpr int lanes = width / sizeof(T);
-template <class T>
-using Lanes __attribute__((vector_size(width))) = T;
-
-template <class Vector, class T>
-inline Vector load(const T* from) noexcept {
-  Vector value;
-  __builtin_memcpy(&value, from, sizeof value);
-  return value;
-}
-
-// reaches: one bit per lane, low <= x. inside: also x < high. pack: writes the lanes whose bit is set, and anything
-// behind them. doubles: the numbers that begin at `from`.
-#if defined(__AVX512F__)
-inline unsigned reaches(Lanes<float> x, float low) noexcept {
-  return _mm512_cmp_ps_mask(x, _mm512_set1_ps(low), _CMP_GE_OQ);
-}
-inline unsigned reaches(Lanes<double> x, double low) noexcept {
-  return _mm512_cmp_pd_mask(x, _mm512_set1_pd(low), _CMP_GE_OQ);
-}
 inline void pack(Lanes<float> x, unsigned bits, float* out) noexcept {
   _mm512_storeu_ps(out, _mm512_maskz_compress_ps(static_cast<__mmask16>(bits), x));
 }
@@ -53,12 +23,6 @@ inline Lanes<double> doubles(const float* from) noexcept {
   return _mm512_maskz_cvtps_pd(0xff, _mm256_loadu_ps(from));  // without a mask g++ warns of its own header
 }
 #elif defined(__AVX2__)
-inline unsigned reaches(Lanes<float> x, float low) noexcept {
-  return static_cast<unsigned>(_mm256_movemask_ps(reinterpret_cast<__m256>(x >= low)));
-}
-inline unsigned reaches(Lanes<double> x, double low) noexcept {
-  return static_cast<unsigned>(_mm256_movemask_pd(reinterpret_cast<__m256d>(x >= low)));
-}
 // `bytes` is 0 or 255 for each of eight lanes of 32 bits.
 inline __m256 packed(__m256 x, std::uint64_t bytes) noexcept {
   const std::uint64_t order = _pext_u64(0x0706050403020100, bytes);
@@ -74,13 +38,6 @@ inline void pack(Lanes<double> x, unsigned bits, double* out) noexcept {
 inline Lanes<double> doubles(const float* from) noexcept { return _mm256_cvtps_pd(_mm_loadu_ps(from)); }
 #else
 template <class Vector, class T>
-inline unsigned reaches(Vector x, T low) noexcept {
-  const auto yes = x >= low;
-  unsigned bits = 0;
-  for (int i = 0; i < lanes<T>; ++i) bits |= static_cast<unsigned>(yes[i] & 1) << i;
-  return bits;
-}
-template <class Vector, class T>
 inline void pack(Vector x, unsigned bits, T* out) noexcept {
   for (int i = 0; i < lanes<T>; ++i, bits >>= 1) {
     *out = x[i];
@@ -90,8 +47,6 @@ inline void pack(Vector x, unsigned bits, T* out) noexcept {
 inline Lanes<double> doubles(const float* from) noexcept { return Lanes<double>{from[0], from[1]}; }
 #endif
 inline Lanes<double> doubles(const double* from) noexcept { return load<Lanes<double>>(from); }
-
-inline int ones(unsigned bits) noexcept { return __builtin_popcount(bits); }
 
 // Collects low <= x < high at `end`, and counts what is at least low.
 template <class Vector, class T>

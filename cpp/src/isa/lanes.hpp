@@ -1,0 +1,58 @@
+// Vectors of float or double, as wide as the registers of the instruction set: gcc keeps a wider one in memory.
+#pragma once
+
+#include <cstdint>
+
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+namespace fleck::FLECK_ISA {
+
+#if defined(__AVX512F__)
+constexpr int width = 64;
+#elif defined(__AVX2__)
+constexpr int width = 32;
+#else
+constexpr int width = 16;
+#endif
+template <class T>
+constexpr int lanes = width / sizeof(T);
+template <class T>
+using Lanes __attribute__((vector_size(width))) = T;
+
+template <class Vector, class T>
+inline Vector load(const T* from) noexcept {
+  Vector value;
+  __builtin_memcpy(&value, from, sizeof value);
+  return value;
+}
+
+// One bit per lane: low <= x.
+#if defined(__AVX512F__)
+inline unsigned reaches(Lanes<float> x, float low) noexcept {
+  return _mm512_cmp_ps_mask(x, _mm512_set1_ps(low), _CMP_GE_OQ);
+}
+inline unsigned reaches(Lanes<double> x, double low) noexcept {
+  return _mm512_cmp_pd_mask(x, _mm512_set1_pd(low), _CMP_GE_OQ);
+}
+#elif defined(__AVX2__)
+inline unsigned reaches(Lanes<float> x, float low) noexcept {
+  return static_cast<unsigned>(_mm256_movemask_ps(reinterpret_cast<__m256>(x >= low)));
+}
+inline unsigned reaches(Lanes<double> x, double low) noexcept {
+  return static_cast<unsigned>(_mm256_movemask_pd(reinterpret_cast<__m256d>(x >= low)));
+}
+#else
+template <class Vector, class T>
+inline unsigned reaches(Vector x, T low) noexcept {
+  const auto yes = x >= low;
+  unsigned bits = 0;
+  for (int i = 0; i < lanes<T>; ++i) bits |= static_cast<unsigned>(yes[i] & 1) << i;
+  return bits;
+}
+#endif
+
+inline int ones(unsigned bits) noexcept { return __builtin_popcount(bits); }
+
+}  // namespace fleck::FLECK_ISA
