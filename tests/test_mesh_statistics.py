@@ -73,13 +73,52 @@ def test_shapes_and_boxes(shape, box):
     assert mesh.interpolate().shape == shape
 
 
-def test_radix_and_comparison_sort_agree():
-    data = frame((40, 40), "f8")  # 1600 pixels: radix; 400 pixels: comparison
+@pytest.mark.parametrize("box", [(40, 40), (20, 20), (8, 8), (5, 13), (1, 1)])
+def test_boxes_of_many_and_of_few_pixels(box):
+    data = frame((40, 40), "f8")
     data[:5] *= -1e9
     data[5] = -0.0
-    assert_matches(data, (40, 40))
-    assert_matches(data, (20, 20))
-    assert_matches(data.astype("f4"), (40, 40))
+    assert_matches(data, box)
+    assert_matches(data.astype("f4"), box)
+
+
+NOISE = np.random.default_rng(11).normal(size=(128, 192))
+HARD_BOXES = {
+    "constant": np.full(NOISE.shape, 3.0),
+    "two values": np.where(NOISE < 0, 1.0, 2.0),
+    "two values, one rare": np.where(NOISE < 2, 1.0, 2.0),
+    "whole numbers": np.rint(100 + 0.8 * NOISE),
+    "many ties": np.round(100 + NOISE, 1),
+    "ramp": np.arange(NOISE.size, dtype=float).reshape(NOISE.shape),
+    "columns": np.broadcast_to(100.0 * (np.arange(NOISE.shape[1]) % 64 == 0), NOISE.shape) + NOISE,
+    "about zero": NOISE,
+    "heavy tails": NOISE / NOISE[::-1],
+    "two heaps": np.where(NOISE < 0, NOISE - 30, NOISE + 30),
+    "outliers on one side": np.where(NOISE < -0.2, 60 + 3 * NOISE, NOISE),
+    "every magnitude": NOISE * 10 ** np.linspace(-30, 30, NOISE.size).reshape(NOISE.shape),
+    "subnormal": NOISE * 1e-42,
+    "steps of one ulp": np.where(NOISE < 0, 1000.0, np.nextafter(np.float32(1000), np.float32(2000))),
+    "a hot pixel": np.where(np.arange(NOISE.size).reshape(NOISE.shape) % 4099 == 7, 1e30, NOISE),
+    "hardly any valid": np.where(np.arange(NOISE.size).reshape(NOISE.shape) % 97 == 5, NOISE, np.inf),
+    "both infinities": np.where(NOISE < -1, -np.inf, np.where(NOISE > 1, np.inf, NOISE)),
+}
+
+
+@pytest.mark.parametrize("dtype", ["f4", ">f4", "f8"])
+@pytest.mark.parametrize("name", HARD_BOXES)
+def test_hard_boxes(name, dtype):
+    data = HARD_BOXES[name].astype(dtype)
+    assert_matches(data, (64, 64), min_valid=0.0)
+    assert_matches(data.T, (50, 128), min_valid=0.0, clip=1.5)
+
+
+def test_a_mask_and_a_byte_order_are_those_of_a_turned_frame():
+    data = frame((130, 150), ">f4")
+    mask = np.random.default_rng(12).random(data.shape) < 0.2
+    turned = mesh_statistics(data.T, (64, 32), mask=mask.T)
+    plain = mesh_statistics(np.ascontiguousarray(data.T, "f4"), (64, 32), mask=mask.T.copy())
+    for name in ("level", "noise", "count"):
+        assert getattr(turned, name).tobytes() == getattr(plain, name).tobytes()
 
 
 @settings(max_examples=150, deadline=None)

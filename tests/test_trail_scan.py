@@ -127,6 +127,29 @@ def test_ties_zeros_and_bad_values(values, dtype, direction, threshold, noise, m
     assert_matches(data, direction, noise, seeds=every, mask=mask, **options)
 
 
+@pytest.mark.parametrize("background_width", [1, 5, 40, 1000])
+@pytest.mark.parametrize("threshold", [-12.0, -1.0, 4.0])
+def test_seeds_of_rows_longer_than_a_block(threshold, background_width):
+    data = frame((4, 150))
+    data[1, 60:70] = np.nan
+    data[2, ::7] = np.inf
+    mask = np.random.default_rng(8).random(data.shape) < 0.1
+    options = {"seed_threshold": threshold, "background_width": background_width, "max_length": 1}
+    for plane, direction in ((data, "+y"), (data.astype(">f4").T, "-x")):
+        left_out = mask if plane.shape == mask.shape else mask.T
+        assert_matches(plane, direction, 4.0, mask=left_out, **options)
+
+
+def test_seeds_at_the_threshold_are_none():
+    """In float32 the limit itself cannot be written: 0.1 lies between two of its numbers."""
+    data = np.zeros((3, 40), "f4")
+    data[0, 20] = np.float32(0.1)
+    data[1, 20] = np.nextafter(np.float32(0.1), np.float32(0))
+    for threshold in (0.1, float(np.float32(0.1)), float(data[1, 20])):
+        assert_matches(data, "+y", 1.0, seed_threshold=threshold)
+        assert_matches(-data, "+y", 1.0, seed_threshold=-threshold)
+
+
 def trail_field(sign, depth, decay, *, noise=4.0, length=12, n=400, seed=5):
     """Trails of known depth, 20 columns apart."""
     rng = np.random.default_rng(seed)

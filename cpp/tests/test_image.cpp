@@ -31,4 +31,29 @@ TEST_CASE("half precision, subnormals included") {
   CHECK((out[6] == 0.0f && std::signbit(out[6])));
 }
 
+TEST_CASE("a block is read in place, or turned, swapped and masked into the room") {
+  constexpr std::int64_t rows = 70, cols = 40;  // more than a tile either way
+  std::vector<float> data(rows * cols);
+  for (std::size_t i = 0; i < data.size(); ++i) data[i] = static_cast<float>(i);
+  const auto* bytes = reinterpret_cast<const std::byte*>(data.data());
+  const fleck::Image plain{bytes, rows, cols, 4 * cols, 4, fleck::DType::f32, false};
+  const fleck::Image turned{bytes, cols, rows, 4, 4 * cols, fleck::DType::f32, false};
+  std::vector<float> room(rows * cols);
+
+  const auto in_place = fleck::read_block<float>(plain, {}, 3, 5, {room.data(), 60, 30, 30, 1});
+  CHECK(in_place.data == &data[3 * cols + 5]);
+  CHECK(&in_place(59, 29) == &data[62 * cols + 34]);
+
+  std::vector<std::uint8_t> mask(rows * cols, 0);
+  mask[62 * cols + 34] = 1;
+  const fleck::Mask turned_mask{mask.data(), cols, rows, 1, cols};
+  const auto copied = fleck::read_block<float>(turned, turned_mask, 5, 3, {room.data(), 30, 65, 65, 1});
+  CHECK(copied.data == room.data());
+  bool same = true;
+  for (std::int64_t r = 0; r < 30; ++r)
+    for (std::int64_t c = 0; c < 65; ++c)
+      same &= (r == 29 && c == 59) ? std::isnan(copied(r, c)) : copied(r, c) == data[(3 + c) * cols + 5 + r];
+  CHECK(same);
+}
+
 TEST_CASE("threads are at least one") { CHECK(fleck::default_threads() >= 1); }
