@@ -59,9 +59,9 @@ struct Deviations {
   }
 };
 
-// Numbers by their rank, counted from 0, without sorting them all. A sample of a few gives a range of values, the
-// band, that holds the rank; counts of what is below a bound, halving it again and again, narrow the band to a window
-// of a few numbers. Ranks near one that was asked for are then at hand.
+// Numbers by their rank, counted from 0, without sorting them all. The last box or a sample of a few tells a range of
+// values, the band, that holds the rank; counting what lies below a bound, again and again, narrows it to a window of
+// a few numbers, which are sorted. Ranks near one that was asked for are then at hand. A guess that fails costs time.
 template <template <class> class Of, class Number>
 class Ranks {
  public:
@@ -90,18 +90,33 @@ class Ranks {
   };
 
   void choose_band(std::int64_t rank) {
-    if (source_.size > few) {
-      alignas(64) Number sample[few], sorted[few];
-      source_.sample(sample);
-      FLECK_PICK(sort_few<Number>)(sample, few, sorted);
-      const std::int64_t at = rank * few / source_.size;
-      for (std::int64_t margin = 10; margin < 2 * few; margin *= 2) {  // 10 is 2.5 deviations of a sample's median
-        gather(sorted[std::max<std::int64_t>(at - margin, 0)], sorted[std::min<std::int64_t>(at + margin, few - 1)]);
-        if (band_.holds(rank)) return;
-      }
-    }
+    if (source_.size > few && (near_last(rank) || by_sample(rank))) return;
     gather(-infinity, std::numeric_limits<T>::max());
     tighten(low_, high_);
+  }
+
+  // Boxes side by side are often alike: where the last one had it, in a quarter of the range that a sample tells.
+  bool near_last(std::int64_t rank) {
+    if (!(reach_ > 0)) return false;
+    gather(last_ - reach_, last_ + reach_);
+    if (band_.holds(rank) && band_.size < source_.size / 4) return true;
+    reach_ = 0;
+    return band_.holds(rank);
+  }
+
+  bool by_sample(std::int64_t rank) {
+    alignas(64) Number sample[few], sorted[few];
+    source_.sample(sample);
+    FLECK_PICK(sort_few<Number>)(sample, few, sorted);
+    const std::int64_t at = rank * few / source_.size;
+    for (std::int64_t margin = 10; margin < 2 * few; margin *= 2) {  // 10 is 2.5 deviations of a sample's median
+      gather(sorted[std::max<std::int64_t>(at - margin, 0)], sorted[std::min<std::int64_t>(at + margin, few - 1)]);
+      if (band_.holds(rank)) {
+        reach_ = (high_ - low_) / 8;
+        return true;
+      }
+    }
+    return false;
   }
 
   // Makes the ends of [low, high) numbers of the band.
@@ -145,6 +160,7 @@ class Ranks {
       numbers_[0] = low + T(0);
     else
       sort_window(low, high);
+    last_ = low;
   }
 
   void sort_window(T low, T high) {
@@ -159,7 +175,8 @@ class Ranks {
   Source source_;
   Aligned<T> gathered_;
   Span band_, window_;
-  T low_ = 0, high_ = 0;  // the band's numbers lie in [low_, high_)
+  T low_ = 0, high_ = 0;   // the band's numbers lie in [low_, high_)
+  T last_ = 0, reach_ = 0;  // where the band is looked for first, if anywhere
   T numbers_[few] = {};   // the window's, sorted; only the first when all are tied_
   bool tied_ = false;
 };
