@@ -1,4 +1,4 @@
-"""Mesh statistics of a whole chip; sep for comparison where it is installed."""
+"""Mesh statistics of a whole chip; sep and photutils for comparison where they are installed."""
 
 import numpy as np
 import pytest
@@ -36,3 +36,15 @@ def test_sep(benchmark, chip):
     sep = pytest.importorskip("sep", reason="sep is only a yardstick")
     background = benchmark(sep.Background, chip, bw=64, bh=64)
     assert background.globalrms == pytest.approx(5, rel=0.03)
+
+
+def test_sep_back(benchmark, chip):
+    sep = pytest.importorskip("sep", reason="sep is only a yardstick")
+    plane = benchmark(sep.Background(chip, bw=64, bh=64).back)
+    assert plane.mean() == pytest.approx(100, rel=0.01)
+
+
+def test_photutils(benchmark, chip):
+    background = pytest.importorskip("photutils.background", reason="only a yardstick")
+    found = benchmark.pedantic(background.Background2D, (chip, 64), rounds=3)
+    assert found.background_rms_median == pytest.approx(5, rel=0.03)

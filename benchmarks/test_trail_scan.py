@@ -25,6 +25,17 @@ def test_whole_chip(benchmark, chip, direction, threads):
 
 
 @pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("direction", ["+y", "-y", "+x", "-x"])
+def test_few_seeds(benchmark, direction, threads):
+    """Noise alone passes 4.8 sigma here and there: what is left is the search of every pixel."""
+    data = np.random.default_rng(1).normal(64, 4, (4096, 2048)).astype(np.float32)
+    scan = benchmark(
+        trail_scan, data, direction=direction, seed_threshold=19.0, noise=4.0, threads=threads
+    )
+    assert 10 < len(scan.row) < 500
+
+
+@pytest.mark.parametrize("threads", [1, 2])
 def test_given_seeds(benchmark, chip, threads):
     seeds = np.argwhere(chip < 30)
     scan = benchmark(

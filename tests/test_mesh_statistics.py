@@ -97,9 +97,13 @@ HARD_BOXES = {
     "outliers on one side": np.where(NOISE < -0.2, 60 + 3 * NOISE, NOISE),
     "every magnitude": NOISE * 10 ** np.linspace(-30, 30, NOISE.size).reshape(NOISE.shape),
     "subnormal": NOISE * 1e-42,
-    "steps of one ulp": np.where(NOISE < 0, 1000.0, np.nextafter(np.float32(1000), np.float32(2000))),
+    "steps of one ulp": np.where(
+        NOISE < 0, 1000.0, np.nextafter(np.float32(1000), np.float32(2000))
+    ),
     "a hot pixel": np.where(np.arange(NOISE.size).reshape(NOISE.shape) % 4099 == 7, 1e30, NOISE),
-    "hardly any valid": np.where(np.arange(NOISE.size).reshape(NOISE.shape) % 97 == 5, NOISE, np.inf),
+    "hardly any valid": np.where(
+        np.arange(NOISE.size).reshape(NOISE.shape) % 97 == 5, NOISE, np.inf
+    ),
     "both infinities": np.where(NOISE < -1, -np.inf, np.where(NOISE > 1, np.inf, NOISE)),
 }
 

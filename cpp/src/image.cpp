@@ -74,7 +74,8 @@ void load_row(const Image& image, std::int64_t row, std::int64_t col0, std::int6
 }
 
 template <class T>
-View2D<const T> read_block(const Image& image, const Mask& mask, std::int64_t row0, std::int64_t col0, View2D<T> room) {
+View2D<const T> read_block(const Image& image, const Mask& mask, std::int64_t row0, std::int64_t col0,
+                           View2D<T> room) {
   if (!mask && readable_as<T>(image))
     return {reinterpret_cast<const T*>(image.at(row0, col0)), room.rows, room.cols,
             image.row_stride / static_cast<std::int64_t>(sizeof(T)), 1};

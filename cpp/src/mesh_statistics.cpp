@@ -38,9 +38,7 @@ struct Numbers {
   const T* data = nullptr;
   std::int64_t size = 0;
 
-  void sample(T* out) const {
-    for (std::int64_t i = 0; i < few; ++i) out[i] = data[i * (size - 1) / (few - 1)];
-  }
+  T sampled(std::int64_t i) const { return data[i * (size - 1) / (few - 1)]; }
   Gathered gather(T low, T high, T* out) const { return FLECK_PICK(gather_inside<T>)(data, size, low, high, out); }
 };
 
@@ -51,9 +49,7 @@ struct Deviations {
   std::int64_t size = 0;
   double centre = 0;
 
-  void sample(T* out) const {
-    for (std::int64_t i = 0; i < few; ++i) out[i] = static_cast<T>(std::abs(data[i * (size - 1) / (few - 1)] - centre));
-  }
+  T sampled(std::int64_t i) const { return static_cast<T>(std::abs(data[i * (size - 1) / (few - 1)] - centre)); }
   Gathered gather(double low, double high, double* out) const {
     return FLECK_PICK(gather_deviations<T>)(data, size, centre, low, high, out);
   }
@@ -106,7 +102,7 @@ class Ranks {
 
   bool by_sample(std::int64_t rank) {
     alignas(64) Number sample[few], sorted[few];
-    source_.sample(sample);
+    for (std::int64_t i = 0; i < few; ++i) sample[i] = source_.sampled(i);
     FLECK_PICK(sort_few<Number>)(sample, few, sorted);
     const std::int64_t at = rank * few / source_.size;
     for (std::int64_t margin = 10; margin < 2 * few; margin *= 2) {  // 10 is 2.5 deviations of a sample's median
@@ -291,9 +287,9 @@ class Clipper {
     deviation_ranks_.assign({sample, n, level});
     const double deviation = median(deviation_ranks_, 0, n);
     if (deviation > 0.0) return deviation / 0.6744897501960817;  // the upper quartile of a unit normal
-    constexpr T infinity = std::numeric_limits<T>::infinity();
-    return standard_deviation(FLECK_PICK(sum_inside<T>)(sample, n, -infinity, infinity, static_cast<T>(level), nullptr)) /
-           correction_;
+    constexpr T all = std::numeric_limits<T>::infinity();
+    const Sums sums = FLECK_PICK(sum_inside<T>)(sample, n, -all, all, static_cast<T>(level), nullptr);
+    return standard_deviation(sums) / correction_;
   }
 
   const MeshOptions& options_;
@@ -310,8 +306,8 @@ class Strip {
   static std::int64_t boxes(const MeshOptions& options) { return std::max<std::int64_t>(1, 512 / options.box_cols); }
 
   explicit Strip(const MeshOptions& options)
-      : options_(options), pitch_((options.box_rows * options.box_cols + gather_slack + 15) / 16 * 16), sizes_(boxes(options)),
-        samples_(sizes_.size() * pitch_), rows_(lines * sizes_.size() * options.box_cols),
+      : options_(options), pitch_((options.box_rows * options.box_cols + gather_slack + 15) / 16 * 16),
+        sizes_(boxes(options)), samples_(sizes_.size() * pitch_), rows_(lines * sizes_.size() * options.box_cols),
         clip_(options, options.box_rows * options.box_cols) {}
 
   void measure(const Image& image, const Mask& mask, std::int64_t mesh_row, std::int64_t first, std::int64_t last,
@@ -319,7 +315,8 @@ class Strip {
     const std::int64_t row = mesh_row * options_.box_rows, rows = std::min(options_.box_rows, image.rows - row);
     load(image, mask, row, rows, first, last);
     for (std::int64_t k = first; k < last; ++k) {
-      const std::int64_t cols = std::min(options_.box_cols, image.cols - k * options_.box_cols), n = sizes_[k - first];
+      const std::int64_t cols = std::min(options_.box_cols, image.cols - k * options_.box_cols);
+      const std::int64_t n = sizes_[k - first];
       const bool enough = n > 0 && static_cast<double>(n) >= options_.min_valid * static_cast<double>(rows * cols);
       const Clipped found = enough ? clip_(sample(k - first), n) : Clipped{};
       level(mesh_row, k) = found.level;
@@ -364,8 +361,8 @@ void measure_all(const Image& image, const Mask& mask, MeshOptions options, View
   const int workers = resolve_threads(threads);
   std::vector<Strip<T>> scratch(workers, Strip<T>(options));
   parallel_for(level.rows * strips, workers, [&](std::int64_t job, int worker) {
-    const std::int64_t first = job % strips * boxes;
-    scratch[worker].measure(image, mask, job / strips, first, std::min(first + boxes, level.cols), level, noise, count);
+    const std::int64_t first = job % strips * boxes, last = std::min(first + boxes, level.cols);
+    scratch[worker].measure(image, mask, job / strips, first, last, level, noise, count);
   });
 }
 

@@ -107,8 +107,9 @@ class SeedFinder {
   static constexpr std::int64_t rows = 32;  // read together, so that turned images are read along their lines
 
   SeedFinder(const Image& image, const Mask& mask, double threshold, const TrailOptions& options)
-      : image_(image), mask_(mask), sign_(threshold < 0 ? T(-1) : T(1)), height_(std::abs(threshold)), gap_(options.gap),
-        reach_(std::min(gap_ + options.background_width, image.cols)), width_(options.background_width),
+      : image_(image), mask_(mask), sign_(threshold < 0 ? T(-1) : T(1)), height_(std::abs(threshold)),
+        gap_(options.gap), reach_(std::min(gap_ + options.background_width, image.cols)),
+        width_(options.background_width),
         judged_((image.cols + seed_block - 1) / seed_block * seed_block), room_(rows * image.cols),
         padded_(judged_ + 2 * reach_, std::numeric_limits<T>::quiet_NaN()), list_(judged_) {}
 

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -44,6 +45,30 @@ TEST_CASE("an outlier is cut, a partial box stands alone, an empty box is NaN") 
   std::vector<double> filled(4);
   fleck::fill_mesh(plane(level, 2, 2), plane(filled, 2, 2), 1);
   CHECK(filled == std::vector<double>{4, 7, 4, 7});
+}
+
+TEST_CASE("ramps in boxes of every size keep their median and all their pixels") {
+  constexpr std::int64_t rows = 70, cols = 83;
+  std::vector<float> data(rows * cols);
+  for (std::size_t i = 0; i < data.size(); ++i) data[i] = static_cast<float>(i);
+  for (std::int64_t side = 1; side <= 90; ++side) {
+    const std::int64_t down = fleck::mesh_size(rows, std::min(side, rows));
+    const std::int64_t across = fleck::mesh_size(cols, std::min(side, cols));
+    std::vector<double> level(down * across), noise(down * across);
+    std::vector<std::int64_t> count(down * across);
+    fleck::mesh_statistics(image(data, rows, cols), {}, {.box_rows = side, .box_cols = side},
+                           plane(level, down, across), plane(noise, down, across), plane(count, down, across), 1);
+    bool right = true;
+    for (std::int64_t r = 0; r < down; ++r)
+      for (std::int64_t c = 0; c < across; ++c) {
+        const std::int64_t last_row = std::min((r + 1) * side, rows) - 1;
+        const std::int64_t last_col = std::min((c + 1) * side, cols) - 1;
+        const double middle = 0.5 * static_cast<double>((r * side + last_row) * cols + c * side + last_col);
+        right &= level[r * across + c] == middle;
+        right &= count[r * across + c] == (last_row - r * side + 1) * (last_col - c * side + 1);
+      }
+    CHECK_MESSAGE(right, side);
+  }
 }
 
 TEST_CASE("a plane through the mesh meets the centres and stays level beyond them") {

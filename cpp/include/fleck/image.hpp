@@ -63,15 +63,17 @@ using Mask = View2D<const std::uint8_t>;
 template <class T>
 void load_row(const Image& image, std::int64_t row, std::int64_t col0, std::int64_t n, T* out);
 
-// The pixels from (row0, col0) on, as many as `room` has, converted as by load_row, NaN where the mask says so. They stay
-// where they are if nothing is to be changed; else they are copied to `room`, along whichever axis lies closer in
-// memory, so that a transposed image costs little more. room.col_stride is 1, and so is that of the result.
+// The pixels from (row0, col0) on, as many as `room` has, converted as by load_row, NaN where the mask says so. They
+// stay where they are if nothing is to be changed; else they are copied to `room`, along whichever axis lies closer
+// in memory, so that a transposed image costs little more. room.col_stride is 1, and so is that of the result.
 template <class T>
-View2D<const T> read_block(const Image& image, const Mask& mask, std::int64_t row0, std::int64_t col0, View2D<T> room);
+View2D<const T> read_block(const Image& image, const Mask& mask, std::int64_t row0, std::int64_t col0,
+                           View2D<T> room);
 
 extern template void load_row<float>(const Image&, std::int64_t, std::int64_t, std::int64_t, float*);
 extern template void load_row<double>(const Image&, std::int64_t, std::int64_t, std::int64_t, double*);
 extern template View2D<const float> read_block(const Image&, const Mask&, std::int64_t, std::int64_t, View2D<float>);
-extern template View2D<const double> read_block(const Image&, const Mask&, std::int64_t, std::int64_t, View2D<double>);
+extern template View2D<const double> read_block(const Image&, const Mask&, std::int64_t, std::int64_t,
+                                                View2D<double>);
 
 }  // namespace fleck

@@ -13,12 +13,12 @@
 //          integers is a whole number, and a start that is too small must not stay. Where more than half of the
 //          sample is one value (a dead box, or integers with noise below 0.7 of a step) the deviation median is 0
 //          and tells nothing: the start is then the standard deviation of the sample. A constant box has noise 0.
-// Order    Medians are exact. The same bytes for any number of threads and any instruction set: the sums of a standard
-//          deviation are taken in sixteen parts whatever the vectors are.
-// Cost     Some five passes over a box that lies in the cache, whatever it holds a small multiple of that; nothing is
+// Order    Medians are exact. The same bytes for any number of threads and any instruction set: a sum is taken in
+//          sixteen parts, whatever the vectors are.
+// Cost     Some five passes over a box that lies in the cache, a small multiple of that whatever it holds; nothing is
 //          sorted but a few numbers around each median. Scratch of about 20 bytes per pixel of one box and thread (32
-//          for float64 and integers of more than 16 bits), and that of one more plane of 512 columns, as high as a box.
-//          A box has less than 2^32 pixels.
+//          for float64 and integers of more than 16 bits), and one more plane of 512 columns, as high as a box. A box
+//          has less than 2^32 pixels.
 #pragma once
 
 #include <cstdint>

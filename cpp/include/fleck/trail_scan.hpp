@@ -14,7 +14,8 @@
 //             and variance are summed over steps 1 ... length. n_sigma = -inf: a fixed length.
 // Order       One result per seed, in the order of the seeds; the same bytes for any number of threads and any
 //             instruction set.
-// Cost        O(background_width) per step and, in find_seeds, per pixel; scratch of a few rows per thread.
+// Cost        O(background_width) per step and, in find_seeds, per pixel; scratch of up to 36 rows per thread. Types
+//             of up to 16 bits and float32 are searched in float32, the others in float64.
 #pragma once
 
 #include <cstdint>

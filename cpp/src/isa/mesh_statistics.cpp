@@ -65,7 +65,7 @@ inline void take_one(T x, T low, T high, T*& end, std::int64_t& reached) noexcep
 
 }  // namespace
 
-// --- Gathering -------------------------------------------------------------------------------------------------------
+// --- Gathering -------------------------------------------------------------------------------------------------
 
 template <class T>
 std::int64_t gather_finite(const T* values, std::int64_t rows, std::int64_t cols, std::int64_t pitch,
@@ -75,7 +75,7 @@ std::int64_t gather_finite(const T* values, std::int64_t rows, std::int64_t cols
     std::int64_t i = 0;
     for (; i + lanes<T> <= cols; i += lanes<T>) {
       const auto x = load<Lanes<T>>(values + i);
-      const unsigned bits = reaches(-(x - x), T(0));  // the difference of what is not finite is NaN
+      const unsigned bits = reaches(x - x, T(0));  // the difference of what is not finite is NaN
       pack(x + T(0), bits, end);
       end += ones(bits);
     }
@@ -111,7 +111,7 @@ Gathered gather_deviations(const T* values, std::int64_t n, double centre, doubl
   return {n - reached, end - out};
 }
 
-// --- Counting --------------------------------------------------------------------------------------------------------
+// --- Counting and sorting --------------------------------------------------------------------------------------
 
 template <class T>
 std::int64_t count_below(const T* values, std::int64_t n, T bound) noexcept {
@@ -167,7 +167,7 @@ void sort_few(const T* values, int n, T* sorted) noexcept {
   }
 }
 
-// --- Sums ------------------------------------------------------------------------------------------------------------
+// --- Sums ------------------------------------------------------------------------------------------------------
 
 template <class T>
 Sums sum_inside(const T* values, std::int64_t n, T low, T high, T centre, T* outside) noexcept {
@@ -198,7 +198,7 @@ Sums sum_inside(const T* values, std::int64_t n, T low, T high, T centre, T* out
   std::int64_t i = 0;
   for (; i + partial <= n; i += partial) add(values + i);
   if (i < n) {
-    T rest[partial];
+    T rest[partial];  // infinity is in no range
     for (int k = 0; k < partial; ++k) rest[k] = i + k < n ? values[i + k] : infinity<T>;
     add(rest);
   }

@@ -8,7 +8,7 @@
 
 namespace fleck {
 
-constexpr int few = 64;                    // numbers that are sorted at a time        
+constexpr int few = 64;                    // numbers that are sorted at a time
 constexpr std::int64_t gather_slack = 16;  // numbers beyond the last that gathering may overwrite
 
 struct Gathered {
@@ -47,7 +47,8 @@ struct Sums {
   /* n <= few numbers in ascending order; values[n, few) are infinite and stay behind. */                      \
   template <class T>                                                                                           \
   void sort_few(const T* values, int n, T* sorted) noexcept;                                                   \
-  /* Over low <= x < high, added up in an order that depends on n alone. Copies the others, unless `outside` is null. */ \
+  /* Over low <= x < high, added up in an order that depends on n alone. Copies the others, unless outside     \
+     is null. */                                                                                               \
   template <class T>                                                                                           \
   Sums sum_inside(const T* values, std::int64_t n, T low, T high, T centre, T* outside) noexcept;              \
   /* Pixels begin[k] to before begin[k + 1] lie weight[pixel] of the way from nodes[k] to nodes[k + 1]. */     \

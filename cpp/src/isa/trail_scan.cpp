@@ -42,9 +42,10 @@ std::int64_t list_prominent(const T* values, std::int64_t n, std::int64_t first,
   return end - list;
 }
 
-#define FLECK_FOR(T)                                                                                                \
-  template void settle_row(const T*, std::int64_t, T, T*) noexcept;                                                 \
-  template std::int64_t list_prominent(const T*, std::int64_t, std::int64_t, std::int64_t, T, T, std::int64_t*) noexcept;
+#define FLECK_FOR(T)                                                                                          \
+  template void settle_row(const T*, std::int64_t, T, T*) noexcept;                                           \
+  template std::int64_t list_prominent(const T*, std::int64_t, std::int64_t, std::int64_t, T, T,              \
+                                       std::int64_t*) noexcept;
 FLECK_FOR(float)
 FLECK_FOR(double)
 #undef FLECK_FOR
