@@ -5,6 +5,8 @@
 
 #if defined(__AVX2__)
 #include <immintrin.h>
+#elif defined(__SSE2__)
+#include <emmintrin.h>
 #endif
 
 namespace fleck::FLECK_ISA {
@@ -43,6 +45,13 @@ inline unsigned reaches(Lanes<float> x, float low) noexcept {
 inline unsigned reaches(Lanes<double> x, double low) noexcept {
   return static_cast<unsigned>(_mm256_movemask_pd(reinterpret_cast<__m256d>(x >= low)));
 }
+#elif defined(__SSE2__)
+inline unsigned reaches(Lanes<float> x, float low) noexcept {
+  return static_cast<unsigned>(_mm_movemask_ps(reinterpret_cast<__m128>(x >= low)));
+}
+inline unsigned reaches(Lanes<double> x, double low) noexcept {
+  return static_cast<unsigned>(_mm_movemask_pd(reinterpret_cast<__m128d>(x >= low)));
+}
 #else
 template <class Vector, class T>
 inline unsigned reaches(Vector x, T low) noexcept {
@@ -53,6 +62,14 @@ inline unsigned reaches(Vector x, T low) noexcept {
 }
 #endif
 
-inline int ones(unsigned bits) noexcept { return __builtin_popcount(bits); }
+// Of at most as many bits as a vector has lanes.
+inline int ones(unsigned bits) noexcept {
+#if defined(__POPCNT__)
+  return __builtin_popcount(bits);
+#else
+  static_assert(lanes<float> == 4);
+  return static_cast<int>(0x4332322132212110 >> (4 * bits) & 0xf);
+#endif
+}
 
 }  // namespace fleck::FLECK_ISA

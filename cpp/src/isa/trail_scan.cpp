@@ -8,8 +8,10 @@ namespace fleck::FLECK_ISA {
 
 template <class T>
 void settle_row(const T* values, std::int64_t n, T sign, T* __restrict out) noexcept {
-  for (std::int64_t i = 0; i < n; ++i)
-    out[i] = values[i] - values[i] == 0 ? sign * values[i] : std::numeric_limits<T>::quiet_NaN();
+  for (std::int64_t i = 0; i < n; ++i) {
+    const T x = sign * values[i];
+    out[i] = x - x == 0 ? x : std::numeric_limits<T>::quiet_NaN();
+  }
 }
 
 // By name, so that the counts of a whole block stay in registers over all offsets.
@@ -29,8 +31,8 @@ std::int64_t list_prominent(const T* values, std::int64_t n, std::int64_t first,
 #pragma GCC unroll 4
       for (int v = 0; v < vectors; ++v) {
         const T* const at = values + i + v * lanes<T>;
-        room[v] = load<Lanes<T>>(at - offset) > level[v] ? room[v] - 1 : room[v];
-        room[v] = load<Lanes<T>>(at + offset) > level[v] ? room[v] - 1 : room[v];
+        room[v] -= load<Lanes<T>>(at - offset) > level[v] ? Lanes<T>{} + 1 : Lanes<T>{};
+        room[v] -= load<Lanes<T>>(at + offset) > level[v] ? Lanes<T>{} + 1 : Lanes<T>{};
       }
     }
     for (int v = 0; v < vectors; ++v) {
