@@ -28,7 +28,7 @@ inline constexpr int vector_bytes = 16;
 #endif
 
 template <class Type>
-struct Lanes {
+struct NetworkLanes {
   using T = Type;
   static constexpr int lanes = vector_bytes / static_cast<int>(sizeof(T));
   typedef T V __attribute__((vector_size(vector_bytes)));
@@ -41,7 +41,7 @@ struct Lanes {
   static V min(V a, V b);
   static V max(V a, V b);
 
-  // Lanes in which a is less than b; gathered for medians that are not within their bounds.
+  // NetworkLanes in which a is less than b; gathered for medians that are not within their bounds.
 #if defined(__AVX512BW__)
   using Doubt = std::uint64_t;
   static Doubt less(V a, V b);
@@ -114,15 +114,15 @@ struct Lanes {
 // With a mask that leaves every lane: gcc 12 warns of the undefined vector in the plain ones.
 #define FLECK_LANES(T, Vector, suffix, compare)                                                        \
   template <>                                                                                          \
-  inline Lanes<T>::V Lanes<T>::min(V a, V b) {                                                         \
+  inline NetworkLanes<T>::V NetworkLanes<T>::min(V a, V b) {                                                         \
     return reinterpret_cast<V>(_mm512_maskz_min_##suffix(~0, reinterpret_cast<Vector>(a), reinterpret_cast<Vector>(b))); \
   }                                                                                                    \
   template <>                                                                                          \
-  inline Lanes<T>::V Lanes<T>::max(V a, V b) {                                                         \
+  inline NetworkLanes<T>::V NetworkLanes<T>::max(V a, V b) {                                                         \
     return reinterpret_cast<V>(_mm512_maskz_max_##suffix(~0, reinterpret_cast<Vector>(a), reinterpret_cast<Vector>(b))); \
   }                                                                                                    \
   template <>                                                                                          \
-  inline std::uint64_t Lanes<T>::less(V a, V b) {                                                      \
+  inline std::uint64_t NetworkLanes<T>::less(V a, V b) {                                                      \
     return _mm512_##compare##_mask(reinterpret_cast<Vector>(a), reinterpret_cast<Vector>(b), 1);       \
   }
 FLECK_LANES(float, __m512, ps, cmp_ps)
@@ -131,11 +131,11 @@ FLECK_LANES(std::int16_t, __m512i, epi16, cmp_epi16)
 #else
 #define FLECK_LANES(T, Vector, minimum, maximum)                                                  \
   template <>                                                                                     \
-  inline Lanes<T>::V Lanes<T>::min(V a, V b) {                                                    \
+  inline NetworkLanes<T>::V NetworkLanes<T>::min(V a, V b) {                                                    \
     return reinterpret_cast<V>(minimum(reinterpret_cast<Vector>(a), reinterpret_cast<Vector>(b))); \
   }                                                                                               \
   template <>                                                                                     \
-  inline Lanes<T>::V Lanes<T>::max(V a, V b) {                                                    \
+  inline NetworkLanes<T>::V NetworkLanes<T>::max(V a, V b) {                                                    \
     return reinterpret_cast<V>(maximum(reinterpret_cast<Vector>(a), reinterpret_cast<Vector>(b))); \
   }
 #if defined(__AVX2__)
@@ -152,11 +152,11 @@ FLECK_LANES(double, float64x2_t, vminq_f64, vmaxq_f64)
 FLECK_LANES(std::int16_t, int16x8_t, vminq_s16, vmaxq_s16)
 #else
 template <class T>
-inline typename Lanes<T>::V Lanes<T>::min(V a, V b) {
+inline typename NetworkLanes<T>::V NetworkLanes<T>::min(V a, V b) {
   return a < b ? a : b;
 }
 template <class T>
-inline typename Lanes<T>::V Lanes<T>::max(V a, V b) {
+inline typename NetworkLanes<T>::V NetworkLanes<T>::max(V a, V b) {
   return a < b ? b : a;
 }
 #endif

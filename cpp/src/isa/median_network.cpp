@@ -101,8 +101,8 @@ struct Entry {
 template <class T>
 const Entry<T>* find(int window_rows, int window_cols) {
 #define FLECK_ENTRY(Network, Trimmed)                                                        \
-  {Window<Lanes<T>, Network<Lanes<T>>, Trimmed<Lanes<T>>>::sizes(),                                  \
-   &Window<Lanes<T>, Network<Lanes<T>>, Trimmed<Lanes<T>>>::strip},
+  {Window<NetworkLanes<T>, Network<NetworkLanes<T>>, Trimmed<NetworkLanes<T>>>::sizes(),                                  \
+   &Window<NetworkLanes<T>, Network<NetworkLanes<T>>, Trimmed<NetworkLanes<T>>>::strip},
   static constexpr Entry<T> entries[] = {FLECK_MEDIAN_NETWORKS(FLECK_ENTRY)};
 #undef FLECK_ENTRY
   for (const Entry<T>& entry : entries)
@@ -120,7 +120,7 @@ NetworkSizes network_sizes(int window_rows, int window_cols) {
 
 template <class T>
 void put_line(const MedianStrip<T>& strip, std::int64_t y, const T* line) {
-  using L = Lanes<T>;
+  using L = NetworkLanes<T>;
   T* const row = strip.pixels + y % strip.ring_rows() * strip.row_size() +
                  std::ptrdiff_t(strip.sizes.lead) * strip.sizes.tile_cols * L::lanes;
   const int cols = strip.row_vectors() - strip.sizes.lead * strip.sizes.tile_cols - L::lanes;
@@ -134,7 +134,7 @@ void median_strip(MedianStrip<T>& strip, std::int64_t y) {
 
 template <class T>
 void take_line(const MedianStrip<T>& strip, int r, T* line) {
-  using L = Lanes<T>;
+  using L = NetworkLanes<T>;
   const int cols = strip.lane_cols();
   const T* medians = strip.medians + std::ptrdiff_t(r) * cols * L::lanes;
   // From the last on: what a lane writes beyond its columns, the next one corrects.
