@@ -249,22 +249,29 @@ struct Sample {
   explicit Sample(const MedianTile<Key>& tile) {
     const std::ptrdiff_t n = std::ptrdiff_t(tile.region_rows) * tile.pitch;
     const std::ptrdiff_t stride = (n / sample_size + 1) | 1;  // odd: never in step with the pitch
-    Key low = last_key<Key>, high = 0;
+    Key lowest = last_key<Key>, highest = 0;
     for (std::ptrdiff_t i = 0; i < n; i += stride) {
       const Key key = tile.keys[i];
       tile.band[size] = {key, 0};
       if (key == last_key<Key>) continue;
       ++size;
-      low = smaller(low, key);
-      high = larger(high, key);
+      lowest = smaller(lowest, key);
+      highest = larger(highest, key);
     }
-    const Element<Key>* sorted = size ? sort(tile.band, tile.spare, size, low, high) : tile.band;
+    const Element<Key>* sorted = size ? sort(tile.band, tile.spare, size, lowest, highest) : tile.band;
     for (int i = 0; i < size; ++i) keys[i] = sorted[i].key;
   }
 
   Key low(int i) const { return i < 0 ? Key(0) : keys[i]; }
   Key high(int i) const { return i >= size ? Key(last_key<Key> - 1) : keys[i]; }
 };
+
+template <class Key>
+std::int32_t count_below(const Key* __restrict keys, std::ptrdiff_t n, Key limit) {
+  std::int32_t below = 0;
+  for (std::ptrdiff_t i = 0; i < n; ++i) below += keys[i] < limit;
+  return below;
+}
 
 inline float root(float x) { return __builtin_sqrtf(x); }
 
@@ -458,6 +465,38 @@ int take_band(MedianTile<Key>& tile, const Element<Key>* sorted, int n, int unfi
   return unfinished;
 }
 
+// Where the first band begins and ends, in the sample.
+struct Band {
+  int first, last;
+  int width() const { return larger(last - first, 1); }
+};
+
+// A window's median scatters about the tile's by half a standard deviation of the rank that it has in the window. The
+// sample only proposes: how many pixels lie below an edge is counted.
+template <class Key>
+Band first_band(const MedianTile<Key>& tile, const Sample<Key>& sample) {
+  const std::ptrdiff_t n = std::ptrdiff_t(tile.region_rows) * tile.pitch;
+  const auto below = [&](Key limit) { return static_cast<float>(count_below(tile.keys, n, limit)); };
+  const float pixels = below(last_key<Key>), size = static_cast<float>(sample.size);
+  const float window = static_cast<float>(tile.window_rows) * static_cast<float>(tile.window_cols);
+  const float share = pixels / (static_cast<float>(tile.region_rows) * static_cast<float>(tile.cols + tile.window_cols - 1));
+  const float half = smaller(0.5f, 1.5f / root(window * share));
+  const int step = larger(1, static_cast<int>(0.375f * root(size)));
+
+  const auto low_enough = [&](int i) { return below(sample.low(i)) <= (0.5f - half) * pixels; };
+  const auto high_enough = [&](int i) { return below(sample.high(i)) >= (0.5f + half) * pixels; };
+  Band band{static_cast<int>((0.5f - half) * size), static_cast<int>((0.5f + half) * size)};
+  if (low_enough(band.first))
+    for (int tries = 0; tries < 2 && low_enough(band.first + step); ++tries) band.first += step;
+  else
+    while (band.first >= 0 && !low_enough(band.first)) band.first -= step;
+  if (band.last < sample.size && high_enough(band.last))
+    for (int tries = 0; tries < 2 && high_enough(band.last - step); ++tries) band.last -= step;
+  else
+    while (band.last < sample.size && !high_enough(band.last)) band.last += step;
+  return band;
+}
+
 }  // namespace
 
 template <class Key>
@@ -465,20 +504,15 @@ void median_tile(MedianTile<Key>& tile) {
   int unfinished = start(tile);
   if (unfinished == 0) return;
   const Sample<Key> sample(tile);
+  const Band band = first_band(tile, sample);
 
-  // A window's median scatters about the tile's by half a sample deviation of its own, the sample's by its own.
-  const float window = static_cast<float>(tile.window_rows) * static_cast<float>(tile.window_cols);
-  const float half = smaller(0.5f, 1.5f / root(window) + 1.0f / root(static_cast<float>(sample.size + 1)));
-  const int first = static_cast<int>((0.5f - half) * static_cast<float>(sample.size)) - 1;
-  const int beyond = static_cast<int>((0.5f + half) * static_cast<float>(sample.size)) + 1;
-
-  int edge = first;
+  int edge = band.first;
   Key low = sample.low(edge);
-  for (int step = beyond - first; !rank_above(tile, low); step *= 2) low = sample.low(edge -= step);
+  for (int step = band.width(); !rank_above(tile, low); step *= 2) low = sample.low(edge -= step);
 
   // The largest key is never gathered: a window that comes to the end has it, since start() put it there.
-  edge = beyond;
-  for (int step = beyond - first;; step *= 2) {
+  edge = band.last;
+  for (int step = band.width();; step *= 2) {
     const Key high = larger(low, sample.high(edge));
     const int n = gather(tile, low, high);
     const Element<Key>* sorted = sort(tile.band, tile.spare, n, low, high);
