@@ -68,7 +68,9 @@ class BandScratch {
 };
 
 // Tall tiles for tall windows: the halo costs less, the scratch more.
-inline int band_tile_rows(std::int64_t window_rows) { return window_rows <= 41 ? 32 : window_rows <= 101 ? 64 : max_tile_rows; }
+inline int band_tile_rows(std::int64_t window_rows) {
+  return window_rows <= 21 ? 24 : window_rows <= 63 ? 48 : window_rows <= 101 ? 64 : max_tile_rows;
+}
 
 // The filter for pixels of E and medians of Out, tile by tile.
 template <class E, bool Swapped, class Out>

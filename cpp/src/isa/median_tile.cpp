@@ -68,6 +68,7 @@ constexpr int group_size = 3 * bin_size;     // so that a saturated byte of 255 
 constexpr int long_run = 4 * bin_size;       // this many equal keys are counted at once instead
 constexpr int sample_size = 512;
 constexpr std::int32_t finished = 1 << 30;   // a rank that no number of pixels uses up
+constexpr std::uint8_t used_up = 255;        // the same for a byte; ranks above it are cut to it
 
 template <class Key>
 constexpr Key last_key = static_cast<Key>(~Key(0));
@@ -389,45 +390,55 @@ void count_bin(MedianTile<Key>& tile, const Element<Key>* bin, int n, std::uint6
   }
 }
 
-// At most 64 sorted pixels. Gives the number of windows finished.
-template <class Key>
+// At most 64 sorted pixels. Gives the number of windows finished. Without a branch in the loop: whether a window holds
+// an even number of pixels is anyone's guess.
+template <bool Odd, class Key>
 int take_bin(MedianTile<Key>& tile, const Element<Key>* bin, int n) {
   std::uint64_t hits[max_tile_rows], in_rows[max_tile_rows + 1], in_cols[tile_cols + 1];
   count_bin(tile, bin, n, hits);
   window_masks<Key, 16>(bin, n, tile.window_rows, tile.rows, in_rows);
   window_masks<Key, 0>(bin, n, tile.window_cols, tile_cols, in_cols);
   Key *const lower = tile.lower, *const upper = tile.upper;
-  std::int32_t* const left = tile.left;
-  std::uint8_t *const left_byte = tile.left_byte, *const wanted = tile.wanted;
+  std::uint8_t *const left = tile.left_byte, *const wanted = tile.wanted;
   int done = 0;
   for (int r = 0; r < tile.rows; ++r) {
+    const std::uint64_t in_row = in_rows[r];
+    if constexpr (Odd) done += __builtin_popcountll(hits[r]);
     for (std::uint64_t bits = hits[r]; bits; bits &= bits - 1) {
-      // As found() does, without a branch: whether a window holds an even number of pixels is anyone's guess.
       const int x = __builtin_ctzll(bits), i = r * tile_cols + x;
-      const std::uint64_t inside = in_rows[r] & in_cols[x];
-      const int at = select_bit(inside, left_byte[i]);
-      const std::uint64_t after = inside >> at >> 1;
-      const int two = wanted[i] - 1, has_next = after != 0, finishes = has_next | (two ^ 1);
-      const int next = (__builtin_ctzll(after | std::uint64_t(1) << 63) + 1) & -(two & has_next);
-      lower[i] = smaller(lower[i], bin[at].key);
-      upper[i] = bin[at + next].key;
-      wanted[i] = 1;
-      left[i] = finishes * finished;
-      left_byte[i] = static_cast<std::uint8_t>(-finishes);
-      done += finishes;
+      const std::uint64_t inside = in_row & in_cols[x];
+      const int at = select_bit(inside, left[i]);
+      if constexpr (Odd) {
+        lower[i] = bin[at].key;
+        left[i] = used_up;
+      } else {
+        const std::uint64_t after = inside >> at >> 1;
+        const int two = wanted[i] - 1, has_next = after != 0, finishes = has_next | (two ^ 1);
+        const int next = (__builtin_ctzll(after | std::uint64_t(1) << 63) + 1) & -(two & has_next);
+        lower[i] = smaller(lower[i], bin[at].key);
+        upper[i] = bin[at + next].key;
+        wanted[i] = 1;
+        left[i] = static_cast<std::uint8_t>(-finishes);
+        done += finishes;
+      }
     }
   }
   return done;
 }
 
-inline std::int32_t saturated(std::int32_t rank) { return rank < 255 ? rank : 255; }
+inline std::int32_t saturated(std::int32_t rank) { return rank < used_up ? rank : used_up; }
 
 inline void narrow_ranks(const std::int32_t* __restrict left, std::uint8_t* __restrict bytes, int n) {
   for (int i = 0; i < n; ++i) bytes[i] = static_cast<std::uint8_t>(saturated(left[i]));
 }
 
+// Ranks only fall; one that has risen was set when its window was finished. (Bins that follow take off at most 64
+// each, which leaves it above what it was.)
 inline void widen_ranks(std::int32_t* __restrict left, const std::uint8_t* __restrict bytes, int n) {
-  for (int i = 0; i < n; ++i) left[i] -= saturated(left[i]) - bytes[i];
+  for (int i = 0; i < n; ++i) {
+    const std::int32_t before = saturated(left[i]), now = bytes[i];
+    left[i] = now > before ? finished : left[i] - before + now;
+  }
 }
 
 // Up to three bins, with ranks in saturated bytes. Gives the number of windows finished.
@@ -435,7 +446,10 @@ template <class Key>
 int take_group(MedianTile<Key>& tile, const Element<Key>* group, int n) {
   narrow_ranks(tile.left, tile.left_byte, tile.rows * tile_cols);
   int done = 0;
-  for (int i = 0; i < n; i += bin_size) done += take_bin(tile, group + i, smaller(bin_size, n - i));
+  for (int i = 0; i < n; i += bin_size) {
+    const int size = smaller(bin_size, n - i);
+    done += tile.complete ? take_bin<true>(tile, group + i, size) : take_bin<false>(tile, group + i, size);
+  }
   widen_ranks(tile.left, tile.left_byte, tile.rows * tile_cols);
   return done;
 }
@@ -484,7 +498,7 @@ Band first_band(const MedianTile<Key>& tile, const Sample<Key>& sample) {
   const int step = larger(1, static_cast<int>(0.375f * root(size)));
 
   const auto low_enough = [&](int i) { return below(sample.low(i)) <= (0.5f - half) * pixels; };
-  const auto high_enough = [&](int i) { return below(sample.high(i)) >= (0.5f + half) * pixels; };
+  const auto high_enough = [&](int i) { return below(static_cast<Key>(sample.high(i) + 1)) >= (0.5f + half) * pixels; };
   Band band{static_cast<int>((0.5f - half) * size), static_cast<int>((0.5f + half) * size)};
   if (low_enough(band.first))
     for (int tries = 0; tries < 2 && low_enough(band.first + step); ++tries) band.first += step;
