@@ -5,19 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 # Sorting networks with the fewest known comparators (Knuth, The Art of Computer Programming 3, 5.3.4, and the list
-# of B. Dobbelaere); longer inputs are cut in two and merged.
+# of B. Dobbelaere), two hexadecimal digits each; longer inputs are cut in two and merged.
 BEST_SORTS = {
-    4: [(0, 2), (1, 3), (0, 1), (2, 3), (1, 2)],
-    5: [(0, 3), (1, 4), (0, 2), (1, 3), (0, 1), (2, 4), (1, 2), (3, 4), (2, 3)],
-    6: [(0, 5), (1, 3), (2, 4), (1, 2), (3, 4), (0, 3), (2, 5), (0, 1), (2, 3), (4, 5), (1, 2), (3, 4)],
-    7: [(0, 6), (2, 3), (4, 5), (0, 2), (1, 4), (3, 6), (0, 1), (2, 5), (3, 4), (1, 2), (4, 6), (2, 3), (4, 5)]
-    + [(1, 2), (3, 4), (5, 6)],
-    8: [(0, 2), (1, 3), (4, 6), (5, 7), (0, 4), (1, 5), (2, 6), (3, 7), (0, 1), (2, 3), (4, 5), (6, 7)]
-    + [(2, 4), (3, 5), (1, 4), (3, 6), (1, 2), (3, 4), (5, 6)],
-    12: [(0, 8), (1, 7), (2, 6), (3, 11), (4, 10), (5, 9), (0, 1), (2, 5), (3, 4), (6, 9), (7, 8), (10, 11)]
-    + [(0, 2), (1, 6), (5, 10), (9, 11), (0, 3), (1, 2), (4, 6), (5, 7), (8, 11), (9, 10), (1, 4), (3, 5)]
-    + [(6, 8), (7, 10), (1, 3), (2, 5), (6, 9), (8, 10), (2, 3), (4, 5), (6, 7), (8, 9), (4, 6), (5, 7)]
-    + [(3, 4), (5, 6), (7, 8)],
+    4: "02 13 01 23 12",
+    5: "03 14 02 13 01 24 12 34 23",
+    6: "05 13 24 12 34 03 25 01 23 45 12 34",
+    7: "06 23 45 02 14 36 01 25 34 12 46 23 45 12 34 56",
+    8: "02 13 46 57 04 15 26 37 01 23 45 67 24 35 14 36 12 34 56",
+    12: "08 17 26 3b 4a 59 01 25 34 69 78 ab 02 16 5a 9b 03 12 46 57 8b 9a 14 35 68 7a 13 25 69 8a 23 45 67 89 46 57"
+    " 34 56 78",
 }
 
 # Merges of up to this many values are written whole, one after another: their values fit the registers. The layers
@@ -31,7 +27,9 @@ class Network:
     def __init__(self) -> None:
         self.steps: list[tuple] = []
         self.known: dict[tuple, int] = {}
-        self.whole: list[int] = []  # steps of short merges and sorts, to be written first and in this order
+        self.whole: list[
+            int
+        ] = []  # steps of short merges and sorts, to be written first and in this order
 
     def input(self, text: str) -> int:
         self.steps.append(("in", text))
@@ -63,7 +61,8 @@ class Network:
         if n in BEST_SORTS:
             first = len(self.steps)
             x = list(values)
-            for i, j in BEST_SORTS[n]:
+            for pair in BEST_SORTS[n].split():
+                i, j = (int(digit, 16) for digit in pair)
                 x[i], x[j] = self.exchange(x[i], x[j])
             self.whole += range(first, len(self.steps))
             return x

@@ -47,7 +47,9 @@ class SortedList:
     pixels: list[tuple[int, int]]
     trimmed: bool  # ranks were left out that could be the median
     lead: int = 0  # tiles ahead of the one whose outputs are computed
-    slot: int | None = None  # where it is kept for later tiles, in vectors; None when only this tile uses it
+    slot: int | None = (
+        None  # where it is kept for later tiles, in vectors; None when only this tile uses it
+    )
     users: list[tuple[SortedList, int]] = field(default_factory=list)
 
     @property
@@ -91,7 +93,13 @@ class Plan:
     """
 
     def __init__(
-        self, rows: int, cols: int, tile_rows: int, tile_cols: int, halvings: str, spread: float | None = None
+        self,
+        rows: int,
+        cols: int,
+        tile_rows: int,
+        tile_cols: int,
+        halvings: str,
+        spread: float | None = None,
     ) -> None:
         self.rows, self.cols, self.tile_rows, self.tile_cols = rows, cols, tile_rows, tile_cols
         self.spread = spread
@@ -121,7 +129,9 @@ class Plan:
         known = self.known.get(rectangle.moved(-tile * self.tile_cols))
         return (known, tile) if known else None
 
-    def make(self, whole: Rectangle, parts: list[Rectangle], loose: list[tuple[int, int]]) -> tuple[SortedList, int]:
+    def make(
+        self, whole: Rectangle, parts: list[Rectangle], loose: list[tuple[int, int]]
+    ) -> tuple[SortedList, int]:
         tile = self.tile_of(whole)
         shift = tile * self.tile_cols
         lists = []
@@ -187,7 +197,13 @@ class Plan:
         part = self.longest_part(r)
         if part and n - part.size <= 4:
             return self.make(r, [part], [p for p in r.pixels if p not in set(part.pixels)])
-        cut = self.cut(r.left, r.right) if not part else part.right if part.right < r.right else part.left
+        cut = (
+            self.cut(r.left, r.right)
+            if not part
+            else part.right
+            if part.right < r.right
+            else part.left
+        )
         a, b = Rectangle(r.top, r.bottom, r.left, cut), Rectangle(r.top, r.bottom, cut, r.right)
         self.row(a)
         self.row(b)
@@ -248,9 +264,15 @@ class Plan:
         corner = None
         if piece.size > 2:
             parts = (
-                [Rectangle(piece.top, piece.bottom, piece.left + i, piece.right - 1 + i) for i in (0, 1)]
+                [
+                    Rectangle(piece.top, piece.bottom, piece.left + i, piece.right - 1 + i)
+                    for i in (0, 1)
+                ]
                 if piece.bottom - piece.top == 1
-                else [Rectangle(piece.top + i, piece.bottom - 1 + i, piece.left, piece.right) for i in (0, 1)]
+                else [
+                    Rectangle(piece.top + i, piece.bottom - 1 + i, piece.left, piece.right)
+                    for i in (0, 1)
+                ]
             )
             for part in parts:
                 if self.find(part) or self._shared(part):
@@ -259,7 +281,8 @@ class Plan:
                     break
         self.block(piece, 1)
         made, found = self.find(core), self.find(piece)
-        assert made is not None and found is not None
+        assert made is not None
+        assert found is not None
         rank = self.rows * self.cols // 2 - made[0].first - found[0].first
         output = Output(row, col, found, corner, rank)
         if self.outputs and self.outputs[-1].core is made[0]:

@@ -58,13 +58,18 @@ class Functions:
             lines = network.write([[(v, f"out, {i}") for i, v in enumerate(results)]])
             if made.bounded:
                 lines += self.bounds(made, parts)
-            self.add(name, [*self.operands(parts), *(PIXELS if made.pixels else []), "T* __restrict out"], lines)
+            self.add(
+                name,
+                [*self.operands(parts), *(PIXELS if made.pixels else []), "T* __restrict out"],
+                lines,
+            )
         return name
 
     def for_outputs(self, made: Outputs) -> str:
         core, outputs = made.core, made.outputs
         parts = [
-            f"{output.piece[0].size}{'c' * (output.corner is not None)}at{output.rank}" for output in outputs
+            f"{output.piece[0].size}{'c' * (output.corner is not None)}at{output.rank}"
+            for output in outputs
         ]
         name = "_".join(["medians", f"{core.size}{'b' * core.bounded}", *parts])
         if name not in self.text:
@@ -77,10 +82,15 @@ class Functions:
                 median = merged[output.rank]
                 if output.corner is not None:
                     corner = network.input(f"L::load(rows{i}[0], at{i})")
-                    median = network.maximum(merged[output.rank - 1], network.minimum(median, corner))
+                    median = network.maximum(
+                        merged[output.rank - 1], network.minimum(median, corner)
+                    )
                 medians.append(median)
                 corner_arguments = [f"const T* const* rows{i}", f"std::ptrdiff_t at{i}"]
-                arguments += [f"const T* b{i}", *(corner_arguments if output.corner is not None else [])]
+                arguments += [
+                    f"const T* b{i}",
+                    *(corner_arguments if output.corner is not None else []),
+                ]
             arguments += [f"T* __restrict out{i}" for i in range(len(outputs))]
             lines = network.write([[(median, f"out{i}, 0")] for i, median in enumerate(medians)])
             if core.bounded:
@@ -89,7 +99,11 @@ class Functions:
                     value = f"v{medians[0]}"
                     for median in medians[1:]:
                         value = f"L::{better}({value}, v{median})"
-                    order = (value, f"L::load(a, {core.size})") if place == 0 else (f"L::load(a, {core.size + 1})", value)
+                    order = (
+                        (value, f"L::load(a, {core.size})")
+                        if place == 0
+                        else (f"L::load(a, {core.size + 1})", value)
+                    )
                     lines.append(f"unproven |= L::less({', '.join(order)});")
             self.add(name, arguments, lines)
         return name
@@ -97,7 +111,12 @@ class Functions:
     def add(self, name: str, arguments: list[str], lines: list[str]) -> None:
         inlined = "FLECK_SHORT_NETWORK" if len(lines) <= INLINED else "FLECK_NETWORK"
         head = f"template <class L, class T = typename L::T>\n{inlined} void {name}({', '.join(arguments)}) {{"
-        self.text[name] = [head, "  using V = typename L::V;", *(f"  {line}" for line in lines), "}"]
+        self.text[name] = [
+            head,
+            "  using V = typename L::V;",
+            *(f"  {line}" for line in lines),
+            "}",
+        ]
 
     def operands(self, parts: list[SortedList]) -> list[str]:
         return [f"const T* {'ab'[i]}" for i in range(len(parts))]
@@ -108,7 +127,11 @@ class Functions:
         rows, cols = [r - top for r, _ in pixels], [c - left for _, c in pixels]
         if not any(cols):
             return "rows" + "_".join(map(str, rows))
-        return "cols" + "_".join(map(str, cols)) + ("" if not any(rows) else "rows" + "_".join(map(str, rows)))
+        return (
+            "cols"
+            + "_".join(map(str, cols))
+            + ("" if not any(rows) else "rows" + "_".join(map(str, rows)))
+        )
 
     def inputs(self, network: Network, pixels: list[tuple[int, int]]) -> list[int]:
         top, left = pixels[0]
@@ -118,7 +141,11 @@ class Functions:
         """The highest of all lowest values kept, and the lowest of all highest."""
         lines = []
         for name, better, own, place in (("low", "max", 0, 0), ("high", "min", made.size - 1, 1)):
-            values = [f"L::load({'ab'[i]}, {part.size + place})" for i, part in enumerate(parts) if part.bounded]
+            values = [
+                f"L::load({'ab'[i]}, {part.size + place})"
+                for i, part in enumerate(parts)
+                if part.bounded
+            ]
             values += [f"L::load(out, {own})"] * made.trimmed
             text = values[0]
             for value in values[1:]:
@@ -217,7 +244,12 @@ class Writer:
         """Columns from the first of a tile to the last that it, or a list ahead of it, reads."""
         plan = self.plan
         last = [(made.lead * plan.tile_cols, made.pixels) for made in plan.lists]
-        last += [(0, [output.corner]) for pair in plan.outputs for output in pair.outputs if output.corner]
+        last += [
+            (0, [output.corner])
+            for pair in plan.outputs
+            for output in pair.outputs
+            if output.corner
+        ]
         return 1 + max(ahead + col for ahead, pixels in last for _, col in pixels)
 
     def call(self, item: SortedList | Outputs) -> str:
@@ -259,7 +291,9 @@ def main(output: str, windows: list[str]) -> None:
         classes += Writer(Plan(rows, cols, *halvings(rows, cols)), names[0], functions).text()
         if min(rows, cols) >= TRIMMED_FROM:
             names[1] = f"TrimmedMedian{window}"
-            classes += Writer(Plan(rows, cols, *halvings(rows, cols), spread=SPREAD), names[1], functions).text()
+            classes += Writer(
+                Plan(rows, cols, *halvings(rows, cols), spread=SPREAD), names[1], functions
+            ).text()
         entries.append(f"X({', '.join(names)})")
     text = [line for lines in functions.text.values() for line in lines]
     macro = f"#define FLECK_MEDIAN_NETWORKS(X) {' '.join(entries)}"

@@ -16,6 +16,7 @@ __all__ = ["cli", "main"]
 COMMANDS = {
     "find": "Find dust flecks and other compact shadows in calibration frames.",
     "completeness": "Say which shadows a search of a frame would find, and how much of what it lists is real.",
+    "bench": "Measure the kernels on this machine, beside other programs that are installed.",
     "demo": "Search a real flat, a simulated flat and a simulated Hubble chip pair, and say what was found.",
 }
 

@@ -1,0 +1,132 @@
+"""Measurements as text, as JSON and as a picture."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from fleckcore._version import __version__
+from fleckcore.bench.measure import Measurement
+from fleckcore.kernels import build_config
+
+__all__ = ["draw", "json_of", "text_of"]
+
+
+def _conditions(copy_ms: float) -> dict[str, Any]:
+    return {
+        "fleckcore": __version__,
+        "processor": _processor(),
+        "isa": build_config()["isa"],
+        "copy_ms": round(copy_ms, 3),
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def json_of(measurements: Sequence[Measurement], copy_ms: float) -> str:
+    """Everything, for comparison with another run."""
+    rows = [asdict(m) for m in measurements]
+    return json.dumps({**_conditions(copy_ms), "measurements": rows}, indent=1) + "\n"
+
+
+def text_of(measurements: Sequence[Measurement], copy_ms: float) -> str:
+    """A table; times are the shortest, in milliseconds."""
+    conditions = _conditions(copy_ms)
+    head = (
+        f"fleckcore {conditions['fleckcore']} on {conditions['processor']}, {conditions['isa']}. Shortest times, ms;\n"
+        f"a copy of the float32 frame takes {copy_ms:.2f} ms. Rivals use one thread.\n"
+    )
+    header = (
+        "",
+        "1 thread",
+        "copies",
+        "2 threads",
+        "gain",
+        "MB",
+        "rival",
+        "its ms",
+        "ratio",
+        "same",
+    )
+    rows: list[tuple[str, ...]] = [header]
+    for m in measurements:
+        rows += _rows(m, copy_ms)
+    widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
+    lines = [_line(row, widths) for row in rows]
+    note = "\n+ run on a part of the frame and scaled; 'same': results compared before the timing, - not comparable."
+    return head + "\n".join(lines) + note + "\n"
+
+
+def _rows(m: Measurement, copy_ms: float) -> list[tuple[str, ...]]:
+    one, two = m.ms.get(1), m.ms.get(2)
+    own = (
+        f"{m.kernel}: {m.name}",
+        "" if one is None else f"{one:.1f}",
+        "" if one is None else f"{one / copy_ms:.1f}",
+        "" if two is None else f"{two:.1f}",
+        "" if one is None or two is None else f"{one / two:.2f}",
+        "" if m.extra_mb is None else f"{m.extra_mb:.1f}",
+    )
+    empty = ("",) * len(own)
+    rows = []
+    for i, rival in enumerate(m.rivals):
+        ratio = "" if one is None else f"{rival.ms / one:.3g}"
+        same = "-" if rival.agrees is None else "yes" if rival.agrees else "NO"
+        mark = "+" if rival.share < 1 else ""
+        rows.append(
+            (own if i == 0 else empty)
+            + (f"{rival.name} {rival.version}", f"{rival.ms:.0f}{mark}", ratio, same)
+        )
+    return rows or [(*own, "", "", "", "")]
+
+
+def _line(row: tuple[str, ...], widths: list[int]) -> str:
+    left = {0, 6}
+    cells = [
+        c.ljust(w) if i in left else c.rjust(w)
+        for i, (c, w) in enumerate(zip(row, widths, strict=True))
+    ]
+    return "  ".join(cells).rstrip()
+
+
+def draw(measurements: Sequence[Measurement], copy_ms: float, path: Path) -> None:
+    """Bars of ours and of the rivals, on a logarithmic axis of milliseconds."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 1.5 + 0.24 * len(measurements)), layout="constrained")
+    axes = figure.subplots()
+    for y, m in enumerate(measurements):
+        for threads, marker, label in (
+            (1, "o", "fleckcore, 1 thread"),
+            (2, ".", "fleckcore, 2 threads"),
+        ):
+            if threads in m.ms:
+                axes.plot(m.ms[threads], y, marker, color="tab:blue", label=label)
+        for rival in m.rivals:
+            axes.plot(rival.ms, y, "x", color="tab:red", label="others, 1 thread")
+            axes.annotate(
+                rival.name, (rival.ms, y), xytext=(5, -3), textcoords="offset points", fontsize=7
+            )
+    axes.axvline(copy_ms, color="0.6", lw=1, label="copy of the float32 frame")
+    axes.set_xscale("log")
+    axes.set_xlabel("milliseconds for a frame of 4096 x 2048 pixels, shortest of many")
+    axes.set_yticks(
+        range(len(measurements)), [f"{m.kernel}: {m.name}" for m in measurements], fontsize=7
+    )
+    axes.invert_yaxis()
+    axes.grid(axis="x", which="both", alpha=0.25)
+    handles, labels = axes.get_legend_handles_labels()
+    unique = dict(zip(labels, handles, strict=True))
+    axes.legend(unique.values(), unique.keys(), fontsize=7, loc="lower right")
+    figure.savefig(path, dpi=130)
