@@ -15,6 +15,8 @@ from fleckcore.kernels import build_config
 
 __all__ = ["draw", "json_of", "text_of"]
 
+THREADS_DRAWN = ((1, "tab:blue", "fleckcore, 1 thread"), (2, "white", "fleckcore, 2 threads"))
+
 
 def _conditions(copy_ms: float) -> dict[str, Any]:
     return {
@@ -44,8 +46,8 @@ def text_of(measurements: Sequence[Measurement], copy_ms: float) -> str:
     """A table; times are the shortest, in milliseconds."""
     conditions = _conditions(copy_ms)
     head = (
-        f"fleckcore {conditions['fleckcore']} on {conditions['processor']}, {conditions['isa']}. Shortest times, ms;\n"
-        f"a copy of the float32 frame takes {copy_ms:.2f} ms. Rivals use one thread.\n"
+        f"fleckcore {conditions['fleckcore']} on {conditions['processor']}, {conditions['isa']}. Shortest times in\n"
+        f"ms; a copy of the float32 frame takes {copy_ms:.2f}. Rivals use one thread.\n"
     )
     header = (
         "",
@@ -107,12 +109,9 @@ def draw(measurements: Sequence[Measurement], copy_ms: float, path: Path) -> Non
     figure = Figure(figsize=(10, 1.5 + 0.24 * len(measurements)), layout="constrained")
     axes = figure.subplots()
     for y, m in enumerate(measurements):
-        for threads, marker, label in (
-            (1, "o", "fleckcore, 1 thread"),
-            (2, ".", "fleckcore, 2 threads"),
-        ):
+        for threads, inside, label in THREADS_DRAWN:
             if threads in m.ms:
-                axes.plot(m.ms[threads], y, marker, color="tab:blue", label=label)
+                axes.plot(m.ms[threads], y, "o", color="tab:blue", mfc=inside, ms=5, label=label)
         for rival in m.rivals:
             axes.plot(rival.ms, y, "x", color="tab:red", label="others, 1 thread")
             axes.annotate(
