@@ -25,14 +25,12 @@ inline void fetch(const MedianStrip<T>& strip, int tile) {
   asm volatile("");  // gcc leaves out functions that only prefetch
 }
 
-constexpr int power_of_two(int n) { return n <= 1 ? 1 : 2 * power_of_two((n + 1) / 2); }
-
 // One kind of network at work on a row of tiles.
 template <class L, class Network>
 struct Tiles {
   using T = typename L::T;
   static constexpr int input_rows = Network::window_rows - 1 + Network::tile_rows;
-  static constexpr int ring = power_of_two(Network::slots);
+  static constexpr int ring = Network::slots;
   static constexpr std::ptrdiff_t slots_size = std::ptrdiff_t(ring) * Network::slot_size * L::lanes;
   static constexpr std::ptrdiff_t workspace_size = slots_size + std::ptrdiff_t(Network::scratch_size) * L::lanes;
   static_assert(input_rows <= max_rows);
@@ -47,7 +45,7 @@ struct Tiles {
       const std::ptrdiff_t at = std::ptrdiff_t(j) * Network::tile_cols * L::lanes;
       for (int r = 0; r < input_rows; ++r) rows[r] = input[r] + at;
       for (int k = 0; k <= Network::lead; ++k)
-        slots[k] = workspace + std::ptrdiff_t((j + k + ring) & (ring - 1)) * Network::slot_size * L::lanes;
+        slots[k] = workspace + std::ptrdiff_t((j + k + Network::lead) % ring) * Network::slot_size * L::lanes;
       Network::ahead(rows, slots, scratch);
       if (j < 0) continue;
       for (int r = 0; r < Network::tile_rows; ++r) out[r] = medians + r * median_row + at;
