@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import tempfile
 import warnings
 from collections.abc import Iterator
 from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fleckcore import simulate
 from fleckcore.bench import frames
 from fleckcore.bench.measure import Case, Rival
+from fleckcore.detection.search import Options, search
+from fleckcore.io import read
 from fleckcore.kernels import label_components, median_filter, mesh_statistics, trail_scan
 
 __all__ = ["cases"]
@@ -28,6 +33,7 @@ def cases() -> Iterator[Case]:
     yield from _labels()
     yield from _meshes()
     yield from _trails()
+    yield from _searches()
 
 
 flat = lru_cache(maxsize=1)(frames.flat)
@@ -246,3 +252,27 @@ def _trails() -> Iterator[Case]:
 
     yield Case("trail_scan", "whole frame, along columns", along_columns)
     yield Case("trail_scan", "whole frame, along rows", along_rows)
+
+
+# --- Searches ----------------------------------------------------------------------------------------------------
+
+
+def _searches() -> Iterator[Case]:
+    """A simulated Hubble short dark with three flecks, from its file to the catalogue."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "short_dark.fits"
+        simulate.write(simulate.short_dark(chip=2, seed=2), path)
+        for name, options in (
+            ("published recipe", Options(normalise="literal")),
+            ("compact shadows", Options(shapes="compact")),
+            ("all shapes and sizes", Options()),
+        ):
+            yield _search(f"{name}, from the file", path, options)
+
+
+def _search(name: str, path: Path, options: Options) -> Case:
+    def run(threads: int) -> Any:
+        (frame,) = read(path)
+        return search(frame, options=options, threads=threads).catalog
+
+    return Case("find", name, run)
