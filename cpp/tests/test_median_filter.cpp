@@ -1,46 +1,200 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstring>
+#include <iterator>
 #include <limits>
 #include <random>
 #include <stdexcept>
+#include <type_traits>
 #include <vector>
 
 #include "fleck/median_filter.hpp"
+#include "frames.hpp"
 
 namespace {
 
 constexpr float none = std::numeric_limits<float>::quiet_NaN();
 
-fleck::Image image_of(const std::vector<float>& data, std::int64_t rows, std::int64_t cols) {
-  return {reinterpret_cast<const std::byte*>(data.data()), rows, cols, 4 * cols, 4, fleck::DType::f32, false};
-}
-
 std::vector<float> median(const std::vector<float>& data, std::int64_t rows, std::int64_t cols,
-                          fleck::MedianWindow window, fleck::Border border, const fleck::Mask& mask = {},
-                          int threads = 1) {
+                          fleck::MedianWindow window, fleck::Border border) {
   std::vector<float> out(data.size(), -1.0f);
-  fleck::median_filter<float>(image_of(data, rows, cols), mask, {out.data(), rows, cols, cols}, window, border,
-                              nullptr, threads);
+  fleck::median_filter<float>(image_of(data, rows, cols), {}, {out.data(), rows, cols, cols}, window, border, nullptr,
+                              1);
   return out;
 }
 
-// Window by window, with everything beyond the frame left out.
-float by_sorting(const std::vector<float>& data, const std::vector<std::uint8_t>& mask, std::int64_t rows,
-                 std::int64_t cols, std::int64_t r, std::int64_t c, fleck::MedianWindow window) {
-  std::vector<float> left;
-  for (std::int64_t y = std::max<std::int64_t>(0, r - window.rows / 2); y <= std::min(rows - 1, r + window.rows / 2); ++y)
-    for (std::int64_t x = std::max<std::int64_t>(0, c - window.cols / 2); x <= std::min(cols - 1, c + window.cols / 2);
-         ++x)
-      if (!mask[y * cols + x] && !std::isnan(data[y * cols + x])) left.push_back(data[y * cols + x]);
-  if (left.empty()) return none;
-  std::sort(left.begin(), left.end());
-  const std::size_t n = left.size();
-  return n % 2 ? left[n / 2] : (left[n / 2 - 1] + left[n / 2]) / 2;
+// -0.0 counts as just below +0.0.
+template <class T>
+bool before(T a, T b) {
+  if constexpr (std::is_floating_point_v<T>) return a < b || (a == b && std::signbit(a) && !std::signbit(b));
+  return a < b;
 }
 
-bool same(float a, float b) { return a == b || (std::isnan(a) && std::isnan(b)); }
+template <class T>
+bool same(T a, T b) {
+  if constexpr (std::is_floating_point_v<T>)
+    return (std::isnan(a) && std::isnan(b)) || (a == b && std::signbit(a) == std::signbit(b));
+  return a == b;
+}
+
+// A frame, and how it is filtered.
+template <class T>
+struct Case {
+  std::int64_t rows, cols;
+  fleck::MedianWindow window;
+  fleck::Border border;
+  std::vector<T> data;
+  std::vector<std::uint8_t> masked;  // empty for no mask
+  T beyond;                          // what Border::constant puts there
+
+  fleck::Mask mask() const { return masked.empty() ? fleck::Mask{} : fleck::Mask{masked.data(), rows, cols, cols}; }
+};
+
+// The pixel that stands at i of n; -1 for none.
+std::int64_t standing_at(std::int64_t i, std::int64_t n, fleck::Border border) {
+  if (i >= 0 && i < n) return i;
+  switch (border) {
+    case fleck::Border::reflect: return i < 0 ? -1 - i : 2 * n - 1 - i;
+    case fleck::Border::mirror: return i < 0 ? -i : 2 * n - 2 - i;
+    case fleck::Border::nearest: return i < 0 ? 0 : n - 1;
+    case fleck::Border::wrap: return (i + n) % n;
+    default: return -1;
+  }
+}
+
+// The median at (r, c), one window at a time.
+template <class Out, class T>
+Out by_sorting(const Case<T>& frame, std::int64_t r, std::int64_t c) {
+  std::vector<T> left;
+  const auto add = [&](T value) {
+    if (value == value) left.push_back(value);
+  };
+  for (std::int64_t y = r - frame.window.rows / 2; y <= r + frame.window.rows / 2; ++y)
+    for (std::int64_t x = c - frame.window.cols / 2; x <= c + frame.window.cols / 2; ++x) {
+      const std::int64_t row = standing_at(y, frame.rows, frame.border);
+      const std::int64_t col = standing_at(x, frame.cols, frame.border);
+      if (row >= 0 && col >= 0) {
+        const std::int64_t i = row * frame.cols + col;
+        if (frame.masked.empty() || !frame.masked[i]) add(frame.data[i]);
+      } else if (frame.border == fleck::Border::constant) {
+        add(frame.beyond);
+      }
+    }
+  if (left.empty()) return std::numeric_limits<Out>::quiet_NaN();
+  const auto middle = left.begin() + left.size() / 2;
+  std::nth_element(left.begin(), middle, left.end(), before<T>);
+  const Out upper = static_cast<Out>(*middle);
+  if (left.size() % 2) return upper;
+  return (static_cast<Out>(*std::max_element(left.begin(), middle, before<T>)) + upper) / 2;
+}
+
+template <class T>
+constexpr fleck::DType dtype_of = std::is_same_v<T, float>           ? fleck::DType::f32
+                                  : std::is_same_v<T, double>        ? fleck::DType::f64
+                                  : std::is_same_v<T, std::uint8_t>  ? fleck::DType::u8
+                                  : std::is_same_v<T, std::uint16_t> ? fleck::DType::u16
+                                  : std::is_same_v<T, std::int16_t>  ? fleck::DType::i16
+                                  : std::is_same_v<T, std::uint32_t> ? fleck::DType::u32
+                                  : std::is_same_v<T, std::int32_t>  ? fleck::DType::i32
+                                                                     : fleck::DType::i64;
+
+// What the median of an even number of pixels is given in.
+template <class T>
+using MeanOf =
+    std::conditional_t<std::is_floating_point_v<T>, T, std::conditional_t<sizeof(T) <= 2, float, double>>;
+
+// How the pixels of a frame lie in memory.
+enum class Layout { rows, swapped, strided, reversed, turned };
+constexpr int layouts = 5;
+
+// A frame's pixels, laid out.
+template <class T>
+class Stored {
+ public:
+  Stored(const Case<T>& frame, Layout layout) {
+    std::int64_t row = frame.cols, col = 1, first = 0;
+    if (layout == Layout::strided) row = 3 * frame.cols + 2, col = 3;
+    if (layout == Layout::reversed) row = -row, col = -col, first = frame.rows * frame.cols - 1;
+    if (layout == Layout::turned) row = 1, col = frame.rows;
+    memory_.resize(frame.rows * (3 * frame.cols + 2));
+    for (std::int64_t r = 0; r < frame.rows; ++r)
+      for (std::int64_t c = 0; c < frame.cols; ++c)
+        memory_[first + r * row + c * col] = frame.data[r * frame.cols + c];
+    constexpr std::int64_t size = sizeof(T);
+    auto* const bytes = reinterpret_cast<std::byte*>(memory_.data());
+    if (layout == Layout::swapped)
+      for (std::size_t i = 0; i < memory_.size(); ++i) std::reverse(bytes + i * size, bytes + (i + 1) * size);
+    image_ = {bytes + first * size, frame.rows, frame.cols, row * size, col * size,
+              dtype_of<T>,          layout == Layout::swapped};
+  }
+
+  const fleck::Image& image() const { return image_; }
+
+ private:
+  std::vector<T> memory_;
+  fleck::Image image_;
+};
+
+// Counts the outputs that differ from sorting, looking at one in so many, and all those that depend on the threads.
+template <class Out, class T>
+int count_wrong(const Case<T>& frame, Layout layout, std::int64_t one_in) {
+  const Stored<T> stored(frame, layout);
+  const auto filter = [&](int threads) {
+    std::vector<Out> out(frame.data.size());
+    fleck::median_filter<Out>(stored.image(), frame.mask(), {out.data(), frame.rows, frame.cols, frame.cols},
+                              frame.window, frame.border, reinterpret_cast<const std::byte*>(&frame.beyond), threads);
+    return out;
+  };
+  const std::vector<Out> found = filter(1), threaded = filter(3);
+  int wrong = std::memcmp(found.data(), threaded.data(), found.size() * sizeof(Out)) != 0;
+  for (std::int64_t i = 0; i < std::ssize(found); i += one_in)
+    wrong += !same(found[i], by_sorting<Out>(frame, i / frame.cols, i % frame.cols));
+  return wrong;
+}
+
+// Where minimum and maximum, trimmed ranks and keys could go wrong.
+enum class Content {
+  noise, ramp, constant, largest, two_values, sorted_columns, zeros, extremes, few_extremes, any_bits, tiny
+};
+constexpr int contents = 11;
+
+template <class T>
+T extreme(std::mt19937& random) {
+  using Limits = std::numeric_limits<T>;
+  if constexpr (std::is_floating_point_v<T>)
+    return std::array{Limits::infinity(), -Limits::infinity(), Limits::max(), Limits::lowest()}[random() % 4];
+  else
+    return static_cast<T>(random() % 2 ? Limits::max() - static_cast<T>(random() % 3)
+                                       : Limits::min() + static_cast<T>(random() % 3));
+}
+
+template <class T>
+T pixel(Content content, std::int64_t r, std::int64_t c, std::mt19937& random) {
+  using Limits = std::numeric_limits<T>;
+  switch (content) {
+    case Content::noise: return static_cast<T>(100 + random() % 100);
+    case Content::ramp: return static_cast<T>(3 * r + c);
+    case Content::constant: return T(7);
+    case Content::largest: return Limits::has_infinity ? Limits::infinity() : Limits::max();
+    case Content::two_values: return static_cast<T>(random() % 2);
+    case Content::sorted_columns: return static_cast<T>(4 * r + random() % 4);
+    case Content::zeros: return static_cast<T>(random() % 2 ? T(0) : static_cast<T>(-T(0)));
+    case Content::extremes: return extreme<T>(random);
+    case Content::few_extremes: return random() % 200 ? static_cast<T>(random() % 100) : extreme<T>(random);
+    case Content::any_bits: {
+      const std::uint64_t bits = std::uint64_t(random()) << 32 | random();
+      T value;
+      std::memcpy(&value, &bits, sizeof value);
+      return value;
+    }
+    case Content::tiny: break;
+  }
+  const T small = static_cast<T>(Limits::denorm_min() * static_cast<T>(random() % 5));
+  return random() % 2 ? small : static_cast<T>(-small);
+}
 
 }  // namespace
 
@@ -66,7 +220,6 @@ TEST_CASE("frames of all kinds equal sorting, on any number of threads") {
   std::mt19937 random(1);
   std::vector<std::uint8_t> masked(rows * cols);
   for (auto& m : masked) m = random() % 5 == 0;
-  const fleck::Mask mask{masked.data(), rows, cols, cols};
   for (int kind = 0; kind < 5; ++kind) {
     std::vector<float> data(rows * cols);
     for (std::int64_t i = 0; i < rows * cols; ++i) {
@@ -78,15 +231,53 @@ TEST_CASE("frames of all kinds equal sorting, on any number of threads") {
                             : (random() % 2 ? none : noise * noise * noise);
     }
     for (const fleck::MedianWindow window : {fleck::MedianWindow{3, 3}, {1, 9}, {31, 15}, {75, 141}}) {
-      const auto found = median(data, rows, cols, window, fleck::Border::shrink, mask);
-      int wrong = 0;
-      for (std::int64_t i = 0; i < rows * cols; i += window.rows > 31 ? 97 : 1)
-        wrong += !same(found[i], by_sorting(data, masked, rows, cols, i / cols, i % cols, window));
+      const Case<float> frame{rows, cols, window, fleck::Border::shrink, data, masked, 0};
+      const int wrong = count_wrong<float>(frame, Layout::rows, window.rows > 31 ? 97 : 1);
       CHECK_MESSAGE(wrong == 0, "kind ", kind, " window ", window.rows, " x ", window.cols);
-      const auto threaded = median(data, rows, cols, window, fleck::Border::shrink, mask, 3);
-      CHECK(std::equal(found.begin(), found.end(), threaded.begin(), same));
     }
   }
+}
+
+TEST_CASE_TEMPLATE("small windows equal sorting, whatever the pixels and however they lie", T, float, double,
+                   std::uint8_t, std::uint16_t, std::int16_t, std::uint32_t, std::int32_t, std::int64_t) {
+  std::vector<fleck::MedianWindow> windows{{1, 5}, {9, 1}, {3, 7}, {15, 5}, {5, 21}};
+  for (std::int64_t side = 3; side <= 21; side += 2) windows.push_back({side, side});
+  std::mt19937 random(1);
+  const auto one_of = [&](int n) { return static_cast<int>(random() % n); };
+  for (const fleck::MedianWindow window : windows)
+    for (int kind = 0; kind < contents; ++kind) {
+      // As small as the window, less than a block of lanes, more than one, and more than one band of rows.
+      constexpr std::int64_t sizes[][2] = {{1, 1}, {23, 29}, {25, 269}, {133, 31}};
+      const auto& size = sizes[one_of(4)];
+      Case<T> frame{std::max(window.rows, size[0]), std::max(window.cols, size[1]), window,
+                    static_cast<fleck::Border>(one_of(6)), {}, {}, {}};
+      const Content content = static_cast<Content>(kind);
+      for (std::int64_t r = 0; r < frame.rows; ++r)
+        for (std::int64_t c = 0; c < frame.cols; ++c) frame.data.push_back(pixel<T>(content, r, c, random));
+      frame.beyond = pixel<T>(content, 0, 0, random);
+      const int left_out = one_of(3);
+      if (left_out == 1) frame.masked.resize(frame.data.size());
+      for (int i = 0; i < 3 && left_out; ++i) {
+        const std::size_t at = random() % frame.data.size();
+        if (left_out == 1)
+          frame.masked[at] = 1;
+        else if (std::is_floating_point_v<T>)
+          frame.data[at] = std::numeric_limits<T>::quiet_NaN();
+      }
+      const Layout layout = static_cast<Layout>(one_of(layouts));
+      const std::int64_t one_in = 1 + window.rows * window.cols / 64;
+      const int wrong = fleck::may_exclude(frame.mask(), frame.border) ? count_wrong<MeanOf<T>>(frame, layout, one_in)
+                                                                        : count_wrong<T>(frame, layout, one_in);
+      CHECK_MESSAGE(wrong == 0, "window ", window.rows, " x ", window.cols, " content ", kind, " frame ", frame.rows,
+                    " x ", frame.cols, " border ", static_cast<int>(frame.border), " layout ",
+                    static_cast<int>(layout), " left out ", left_out);
+    }
+}
+
+TEST_CASE("the upper of two middle pixels may be the largest of its type") {
+  const std::int32_t largest = std::numeric_limits<std::int32_t>::max();
+  const Case<std::int32_t> frame{1, 4, {1, 3}, fleck::Border::shrink, {1, largest, largest, 2}, {}, 0};
+  CHECK(count_wrong<double>(frame, Layout::rows, 1) == 0);
 }
 
 TEST_CASE("64-bit integers, all bits, in place of nothing") {

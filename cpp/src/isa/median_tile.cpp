@@ -319,13 +319,13 @@ int gather(MedianTile<Key>& tile, Key low, Key high) {
   return n;
 }
 
-// One window's median, or the lower or upper of two, is `key`, and so is the next pixel when has_next. Gives 1 when
-// the window is finished, else 0.
+// One window's median, or the lower or upper of two, is `key`, and so is the next pixel when has_next. Until the upper
+// of two is found it is taken for the largest key. Gives 1 when the window is finished, else 0.
 template <class Key>
 inline int found(MedianTile<Key>& tile, int i, Key key, bool has_next) {
   const int done = tile.wanted[i] == 1 || has_next;
   tile.lower[i] = smaller(tile.lower[i], key);
-  tile.upper[i] = key;
+  tile.upper[i] = done ? key : last_key<Key>;
   tile.wanted[i] = 1;
   tile.left[i] = done * finished;
   return done;
@@ -416,7 +416,7 @@ int take_bin(MedianTile<Key>& tile, const Element<Key>* bin, int n) {
         const int two = wanted[i] - 1, has_next = after != 0, finishes = has_next | (two ^ 1);
         const int next = (__builtin_ctzll(after | std::uint64_t(1) << 63) + 1) & -(two & has_next);
         lower[i] = smaller(lower[i], bin[at].key);
-        upper[i] = bin[at + next].key;
+        upper[i] = bin[at + next].key | (Key(finishes) - 1);  // as found() does
         wanted[i] = 1;
         left[i] = static_cast<std::uint8_t>(-finishes);
         done += finishes;
@@ -524,7 +524,7 @@ void median_tile(MedianTile<Key>& tile) {
   Key low = sample.low(edge);
   for (int step = band.width(); !rank_above(tile, low); step *= 2) low = sample.low(edge -= step);
 
-  // The largest key is never gathered: a window that comes to the end has it, since start() put it there.
+  // The largest key is never gathered: what a window still misses at the end is that, and stands there already.
   edge = band.last;
   for (int step = band.width();; step *= 2) {
     const Key high = larger(low, sample.high(edge));
