@@ -5,14 +5,7 @@
 #include <vector>
 
 #include "fleck/gaussian_filter.hpp"
-
-namespace {
-
-fleck::Image image_of(const std::vector<float>& data, std::int64_t rows, std::int64_t cols) {
-  return {reinterpret_cast<const std::byte*>(data.data()), rows, cols, cols * 4, 4, fleck::DType::f32, false};
-}
-
-}  // namespace
+#include "frames.hpp"
 
 TEST_CASE("gaussian_filter keeps a constant, up to the border") {
   const std::vector<float> data(70 * 90, 3.0f);
@@ -39,4 +32,17 @@ TEST_CASE("gaussian_filter says NaN where too little counts") {
   fleck::gaussian_filter(image_of(data, 9, 9), {}, 1.0, {out.data(), 9, 9, 9, 1}, 3);
   CHECK(out[0] == doctest::Approx(7.0f));
   CHECK(std::isnan(out[80]));
+}
+
+TEST_CASE("gaussian_filter gives the same bytes for any number of threads") {
+  constexpr std::int64_t rows = 300, cols = 70;
+  std::vector<float> data = noise(rows * cols);
+  data[100 * cols + 20] = std::numeric_limits<float>::quiet_NaN();
+  const auto filtered = [&](int threads) {
+    std::vector<float> out(data.size());
+    fleck::gaussian_filter(image_of(data, rows, cols), {}, 2.0, {out.data(), rows, cols, cols, 1}, threads);
+    return out;
+  };
+  const std::vector<float> one = filtered(1);
+  for (const int threads : {2, 3, 7}) CHECK(same_bytes(filtered(threads), one));
 }

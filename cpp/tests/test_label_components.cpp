@@ -4,15 +4,7 @@
 #include <vector>
 
 #include "fleck/label_components.hpp"
-
-namespace {
-
-fleck::Image image_of(const std::vector<float>& values, std::int64_t cols) {
-  const auto rows = static_cast<std::int64_t>(values.size()) / cols;
-  return {reinterpret_cast<const std::byte*>(values.data()), rows, cols, cols * 4, 4, fleck::DType::f32, false};
-}
-
-}  // namespace
+#include "frames.hpp"
 
 TEST_CASE("objects, labels and statistics") {
   const float nan = std::numeric_limits<float>::quiet_NaN();
@@ -22,7 +14,7 @@ TEST_CASE("objects, labels and statistics") {
   std::vector<std::int32_t> labels(15, -1);
   const fleck::View2D<std::int32_t> painted{labels.data(), 3, 5, 5};
   const fleck::LabelParameters parameters{.threshold = 1, .levels = {2}};
-  const auto found = fleck::label_components(image_of(values, 5), {}, parameters, painted, 1);
+  const auto found = fleck::label_components(image_of(values, 3, 5), {}, parameters, painted, 1);
   CHECK(labels == std::vector<std::int32_t>{0, 1, 0, 0, 0, 1, 0, 0, 2, 0, 0, 0, 0, 2, 0});
   REQUIRE(found.objects.size() == 2);
   const fleck::Component& first = found.objects[0];
@@ -39,7 +31,7 @@ TEST_CASE("objects, labels and statistics") {
 TEST_CASE("connectivity, masks and small objects") {
   std::vector<float> values(200 * 70);
   for (int i = 0; i < 70; ++i) values[i * 70 + i] = 1;  // a diagonal, over two bands
-  const fleck::Image image = image_of(values, 70);
+  const fleck::Image image = image_of(values, 200, 70);
   CHECK(fleck::label_components(image, {}, {.threshold = 0, .connectivity = 8}, {}, 2).objects.size() == 1);
   CHECK(fleck::label_components(image, {}, {.threshold = 0, .connectivity = 4}, {}, 2).objects.size() == 70);
   std::vector<std::uint8_t> left_out(200 * 70);
@@ -55,6 +47,30 @@ TEST_CASE("deblending keeps two significant branches apart and drops a third") {
   std::vector<std::int32_t> labels(7);
   const fleck::View2D<std::int32_t> painted{labels.data(), 1, 7, 7};
   // Above the saddle at 2 the branches hold 13 and 13 + 5 of 45; above the saddle at 4 the last pixel holds 1.
-  fleck::label_components(image_of(values, 7), {}, {.threshold = 0, .deblend = 0.1}, painted, 1);
+  fleck::label_components(image_of(values, 1, 7), {}, {.threshold = 0, .deblend = 0.1}, painted, 1);
   CHECK(labels == std::vector<std::int32_t>{1, 1, 1, 2, 2, 2, 2});
+}
+
+TEST_CASE("objects, taken apart and painted, are the same bytes for any number of threads") {
+  constexpr std::int64_t rows = 300, cols = 90;  // five bands
+  const std::vector<float> data = noise(rows * cols);
+  std::vector<std::uint8_t> left_out(rows * cols);
+  for (std::int64_t i = 0; i < rows * cols; i += 11) left_out[i] = 1;
+  const fleck::Mask mask{left_out.data(), rows, cols, cols};
+  for (const double deblend : {0.0, 0.01}) {
+    std::vector<std::int32_t> labels(data.size());
+    const auto labelled = [&](int threads) {
+      const fleck::LabelParameters parameters{.threshold = 0.6, .min_area = 2, .deblend = deblend, .levels = {0.9}};
+      return fleck::label_components(image_of(data, rows, cols), mask, parameters, {labels.data(), rows, cols, cols},
+                                     threads);
+    };
+    const fleck::Components one = labelled(1);
+    const std::vector<std::int32_t> one_labels = labels;
+    for (const int threads : {2, 3, 7}) {
+      const fleck::Components several = labelled(threads);
+      CHECK(same_bytes(several.objects, one.objects));
+      CHECK(several.level_counts == one.level_counts);
+      CHECK(labels == one_labels);
+    }
+  }
 }

@@ -6,16 +6,13 @@
 #include <vector>
 
 #include "fleck/mesh_statistics.hpp"
+#include "frames.hpp"
 
 namespace {
 
 template <class T>
 fleck::View2D<T> plane(std::vector<T>& values, std::int64_t rows, std::int64_t cols) {
   return {values.data(), rows, cols, cols, 1};
-}
-
-fleck::Image image(const std::vector<float>& values, std::int64_t rows, std::int64_t cols) {
-  return {reinterpret_cast<const std::byte*>(values.data()), rows, cols, 4 * cols, 4, fleck::DType::f32, false};
 }
 
 }  // namespace
@@ -34,8 +31,8 @@ TEST_CASE("an outlier is cut, a partial box stands alone, an empty box is NaN") 
                                    nan, nan, nan, nan,     nan};
   std::vector<double> level(4), noise(4);
   std::vector<std::int64_t> count(4);
-  fleck::mesh_statistics(image(data, 3, 5), {}, {.box_rows = 2, .box_cols = 4}, plane(level, 2, 2), plane(noise, 2, 2),
-                         plane(count, 2, 2), 2);
+  fleck::mesh_statistics(image_of(data, 3, 5), {}, {.box_rows = 2, .box_cols = 4}, plane(level, 2, 2),
+                         plane(noise, 2, 2), plane(count, 2, 2), 2);
   CHECK(level[0] == 4);
   CHECK(count[0] == 7);
   CHECK(noise[0] == doctest::Approx(std::sqrt(28.0 / 6.0) / fleck::truncation(3.0)));
@@ -56,7 +53,7 @@ TEST_CASE("ramps in boxes of every size keep their median and all their pixels")
     const std::int64_t across = fleck::mesh_size(cols, std::min(side, cols));
     std::vector<double> level(down * across), noise(down * across);
     std::vector<std::int64_t> count(down * across);
-    fleck::mesh_statistics(image(data, rows, cols), {}, {.box_rows = side, .box_cols = side},
+    fleck::mesh_statistics(image_of(data, rows, cols), {}, {.box_rows = side, .box_cols = side},
                            plane(level, down, across), plane(noise, down, across), plane(count, down, across), 1);
     bool right = true;
     for (std::int64_t r = 0; r < down; ++r)
@@ -76,4 +73,36 @@ TEST_CASE("a plane through the mesh meets the centres and stays level beyond the
   std::vector<float> out(5);
   fleck::interpolate_mesh(plane(mesh, 1, 2), 3, 3, plane(out, 1, 5), 1);  // centres at 1 and 3.5
   CHECK(out == std::vector<float>{0, 0, 1.6f, 3.2f, 4});
+}
+
+TEST_CASE("a mesh and the plane through it are the same bytes for any number of threads") {
+  constexpr std::int64_t rows = 150, cols = 170, box = 16;
+  std::vector<float> data = noise(rows * cols);
+  for (std::int64_t i = 0; i < 40 * cols; ++i) data[i] = std::numeric_limits<float>::quiet_NaN();  // empty boxes
+  const std::int64_t down = fleck::mesh_size(rows, box), across = fleck::mesh_size(cols, box);
+  struct Planes {
+    std::vector<double> level, noise, filled;
+    std::vector<std::int64_t> count;
+    std::vector<float> smooth;
+  };
+  const auto measured = [&](int threads) {
+    const std::size_t boxes = down * across;
+    Planes p{std::vector<double>(boxes), std::vector<double>(boxes), std::vector<double>(boxes),
+             std::vector<std::int64_t>(boxes), std::vector<float>(rows * cols)};
+    fleck::mesh_statistics(image_of(data, rows, cols), {}, {.box_rows = box, .box_cols = box},
+                           plane(p.level, down, across), plane(p.noise, down, across), plane(p.count, down, across),
+                           threads);
+    fleck::fill_mesh(plane(p.level, down, across), plane(p.filled, down, across), threads);
+    fleck::interpolate_mesh(plane(p.filled, down, across), box, box, plane(p.smooth, rows, cols), threads);
+    return p;
+  };
+  const Planes one = measured(1);
+  for (const int threads : {2, 3, 7}) {
+    const Planes several = measured(threads);
+    CHECK(same_bytes(several.level, one.level));
+    CHECK(same_bytes(several.noise, one.noise));
+    CHECK(same_bytes(several.count, one.count));
+    CHECK(same_bytes(several.filled, one.filled));
+    CHECK(same_bytes(several.smooth, one.smooth));
+  }
 }

@@ -8,13 +8,10 @@
 
 #include "fleck/runtime.hpp"
 #include "fleck/shadow_search.hpp"
+#include "frames.hpp"
 #include "isa/shadow_search.hpp"
 
 namespace {
-
-fleck::Image image_of(const std::vector<float>& data, std::int64_t rows, std::int64_t cols) {
-  return {reinterpret_cast<const std::byte*>(data.data()), rows, cols, cols * 4, 4, fleck::DType::f32, false};
-}
 
 std::vector<float> search(const std::vector<float>& data, std::int64_t rows, std::int64_t cols, double radius,
                           std::int64_t margin, int threads, const std::vector<std::uint8_t>& bad = {},
@@ -36,21 +33,6 @@ std::vector<float> ring(std::int64_t rows, std::int64_t cols, double row, double
       data[y * cols + x] = distance >= radius / 2 && distance <= radius ? 1.0f : 0.0f;
     }
   return data;
-}
-
-// Uneven numbers, the same everywhere.
-std::vector<float> noise(std::int64_t n) {
-  std::vector<float> data(n);
-  std::uint32_t state = 1;
-  for (float& value : data) {
-    state = state * 1664525u + 1013904223u;
-    value = static_cast<float>(state >> 8) / (1 << 24);
-  }
-  return data;
-}
-
-bool same_bytes(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }
 
 // The loops of every instruction set that can run here.

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <vector>
 
 #include "fleck/streak_search.hpp"
+#include "frames.hpp"
 
 namespace {
 
@@ -14,9 +14,7 @@ std::vector<float> search(const std::vector<float>& data, std::int64_t rows, std
                           double angle, int threads, const std::vector<std::uint8_t>& bad = {}) {
   std::vector<float> out(rows * cols, -1.0f);
   const fleck::Mask mask = bad.empty() ? fleck::Mask{} : fleck::Mask{bad.data(), rows, cols, cols, 1};
-  const fleck::Image image{reinterpret_cast<const std::byte*>(data.data()), rows, cols, cols * 4, 4, fleck::DType::f32,
-                           false};
-  fleck::streak_search(image, mask, length, angle, {out.data(), rows, cols, cols, 1}, threads);
+  fleck::streak_search(image_of(data, rows, cols), mask, length, angle, {out.data(), rows, cols, cols, 1}, threads);
   return out;
 }
 
@@ -25,21 +23,6 @@ std::vector<float> bar(std::int64_t rows, std::int64_t cols, std::int64_t row) {
   std::vector<float> data(rows * cols);
   std::fill(data.begin() + (row - 1) * cols, data.begin() + (row + 2) * cols, 1.0f);
   return data;
-}
-
-// Uneven numbers, the same everywhere.
-std::vector<float> noise(std::int64_t n) {
-  std::vector<float> data(n);
-  std::uint32_t state = 1;
-  for (float& value : data) {
-    state = state * 1664525u + 1013904223u;
-    value = static_cast<float>(state >> 8) / (1 << 24);
-  }
-  return data;
-}
-
-bool same_bytes(const std::vector<float>& a, const std::vector<float>& b) {
-  return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }
 
 }  // namespace

@@ -1,10 +1,12 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <vector>
 
 #include "fleck/trail_scan.hpp"
+#include "frames.hpp"
 
 namespace {
 
@@ -70,4 +72,34 @@ TEST_CASE("a seed without background has no sign and no trail") {
   CHECK(std::isnan(trail.seed_value));
   CHECK((trail.length == 0 && trail.excess == 0 && trail.variance == 0));
   CHECK(fleck::find_seeds(image(data), {}, 0.5, {.background_width = 5, .gap = 20}, 1).empty());
+}
+
+TEST_CASE("seeds and trails are the same bytes for any number of threads") {
+  constexpr std::int64_t height = 200, width = 90, steps = 12;
+  const std::vector<float> data = noise(height * width);
+  const double sigma = 0.3;
+  const fleck::Image frame = image_of(data, height, width);
+  const fleck::Image errors{reinterpret_cast<const std::byte*>(&sigma), height, width, 0, 0, fleck::DType::f64};
+  struct Found {
+    std::vector<fleck::Seed> seeds;
+    std::vector<fleck::Trail> trails;
+    std::vector<double> profile;
+  };
+  const auto scan = [&](int threads) {
+    Found found{fleck::find_seeds(frame, {}, 0.6, {}, threads), {}, {}};
+    const std::int64_t n = std::ssize(found.seeds);
+    found.trails.resize(n);
+    found.profile.resize(n * steps);
+    fleck::trail_scan(frame, {}, errors, found.seeds, {}, found.trails.data(),
+                      {found.profile.data(), n, steps, steps, 1}, threads);
+    return found;
+  };
+  const Found one = scan(1);
+  CHECK(one.seeds.size() > 100);
+  for (const int threads : {2, 3, 7}) {
+    const Found several = scan(threads);
+    CHECK(same_bytes(several.seeds, one.seeds));
+    CHECK(same_bytes(several.trails, one.trails));
+    CHECK(same_bytes(several.profile, one.profile));
+  }
 }
