@@ -28,7 +28,7 @@ cpp-test: $(addprefix cpp-test-,$(PRESETS))
 cpp-test-%:
 	cmake --preset $*
 	cmake --build --preset $*
-	ctest --preset $*
+	ctest --preset $* --parallel 2
 
 bench: .venv/installed .venv/group-test
 	$(BIN)/pytest benchmarks --benchmark-enable
