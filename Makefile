@@ -5,7 +5,7 @@ PRESETS ?= release sanitize
 BIN := .venv/bin
 SOURCES := CMakeLists.txt pyproject.toml LICENSE $(shell find cmake cpp python -type f -not -name '*.py[co]')
 
-.PHONY: demo test lint docs cpp-test bench clean
+.PHONY: demo test lint docs cpp-test instructions bench clean
 
 demo: .venv/installed
 	$(BIN)/fleckcore demo
@@ -29,6 +29,12 @@ cpp-test-%:
 	cmake --preset $*
 	cmake --build --preset $*
 	ctest --preset $* --parallel 2
+
+# Needs valgrind besides. After a change that is worth its instructions: make instructions COUNTS=--write
+instructions:
+	cmake --preset release
+	cmake --build --preset release
+	$(PYTHON) benchmarks/instructions.py build/release/fleck_instructions $(COUNTS)
 
 bench: .venv/installed .venv/group-test
 	$(BIN)/pytest benchmarks --benchmark-enable

@@ -1,0 +1,121 @@
+// Runs one kernel once on a small frame, with one thread, for benchmarks/instructions.py to count its instructions.
+// With no argument: names the compiler, the target and the kernels.
+#include <cstdio>
+#include <functional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "fleck/gaussian_filter.hpp"
+#include "fleck/label_components.hpp"
+#include "fleck/median_filter.hpp"
+#include "fleck/mesh_statistics.hpp"
+#include "fleck/runtime.hpp"
+#include "fleck/shadow_search.hpp"
+#include "fleck/streak_search.hpp"
+#include "fleck/trail_scan.hpp"
+#include "frames.hpp"
+
+// Instructions are counted while this function runs.
+[[gnu::noipa]] void counted(const std::function<void()>& kernel) {
+  kernel();
+  asm volatile("" : : : "memory");  // a tail call would leave the function
+}
+
+namespace {
+
+constexpr std::int64_t rows = 256, cols = 512, pixels = rows * cols, box = 64, boxes = pixels / (box * box);
+constexpr float level = 1000, deviation = 10;
+
+#if defined(__clang__)
+constexpr char compiler[] = "clang", version[] = __clang_version__;
+#else
+constexpr char compiler[] = "gcc", version[] = __VERSION__;
+#endif
+#if defined(__x86_64__)
+constexpr char target[] = "x86_64";
+#elif defined(__aarch64__)
+constexpr char target[] = "aarch64";
+#else
+constexpr char target[] = "other";
+#endif
+
+// Nearly normal: each pixel is the sum of twelve uniform numbers, whose variance is 1.
+std::vector<float> background() {
+  const std::vector<float> uniform = noise(12 * pixels);
+  std::vector<float> frame(pixels, level - 6 * deviation);
+  for (std::int64_t i = 0; i < 12 * pixels; ++i) frame[i / 12] += deviation * uniform[i];
+  return frame;
+}
+
+std::vector<std::uint8_t> one_in_ten() {
+  std::vector<std::uint8_t> masked;
+  for (const float value : noise(pixels)) masked.push_back(value < 0.1f);
+  return masked;
+}
+
+template <class T>
+fleck::View2D<T> plane(std::vector<T>& values, std::int64_t width) {
+  return {values.data(), std::ssize(values) / width, width, width, 1};
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::vector<float> frame = background();
+  const std::vector<std::uint16_t> whole(frame.begin(), frame.end());
+  const std::vector<std::uint8_t> masked = one_in_ten();
+  const fleck::Image image = image_of(frame, rows, cols);
+  const fleck::Image whole_image{reinterpret_cast<const std::byte*>(whole.data()), rows, cols, cols * 2, 2,
+                                 fleck::DType::u16};
+  const fleck::Mask mask{masked.data(), rows, cols, cols};
+  std::vector<float> out(pixels);
+  std::vector<std::uint16_t> whole_out(pixels);
+  std::vector<std::int32_t> labels(pixels);
+  std::vector<double> levels(boxes), noises(boxes);
+  std::vector<std::int64_t> counts(boxes);
+
+  const auto median = [&](std::int64_t side, const fleck::Mask& left_out) {
+    fleck::median_filter<float>(image, left_out, plane(out, cols), {side, side}, fleck::Border::reflect, nullptr, 1);
+  };
+  const std::pair<std::string_view, std::function<void()>> kernels[] = {
+      {"median_filter 3x3", [&] { median(3, {}); }},
+      {"median_filter 15x15", [&] { median(15, {}); }},
+      {"median_filter 31x31", [&] { median(31, {}); }},
+      {"median_filter 15x15 masked", [&] { median(15, mask); }},
+      {"median_filter 15x15 uint16",
+       [&] {
+         fleck::median_filter<std::uint16_t>(whole_image, {}, plane(whole_out, cols), {15, 15}, fleck::Border::reflect,
+                                             nullptr, 1);
+       }},
+      {"label_components",
+       [&] {
+         const fleck::LabelParameters parameters{.threshold = level + 2 * deviation};
+         fleck::label_components(image, {}, parameters, plane(labels, cols), 1);
+       }},
+      {"mesh_statistics",
+       [&] {
+         fleck::mesh_statistics(image, {}, {.box_rows = box, .box_cols = box}, plane(levels, cols / box),
+                                plane(noises, cols / box), plane(counts, cols / box), 1);
+       }},
+      {"find_seeds", [&] { fleck::find_seeds(image, {}, -4.8 * deviation, {}, 1); }},
+      {"shadow_search",
+       [&] { fleck::shadow_search(image, {}, 8, fleck::ShadowPart::whole, 0, plane(out, cols), 1); }},
+      {"streak_search", [&] { fleck::streak_search(image, {}, 24, 30, plane(out, cols), 1); }},
+      {"gaussian_filter", [&] { fleck::gaussian_filter(image, {}, 2, plane(out, cols), 1); }},
+  };
+
+  if (argc < 2) {
+    std::printf("%s %s\n%s\n", compiler, version, target);
+    for (const auto& [name, kernel] : kernels) std::printf("%s\n", name.data());
+    return 0;
+  }
+  fleck::active_isa();  // chosen once, and not by the kernel
+  for (const auto& [name, kernel] : kernels)
+    if (name == argv[1]) {
+      counted(kernel);
+      return 0;
+    }
+  std::fprintf(stderr, "no kernel is called %s\n", argv[1]);
+  return 1;
+}
