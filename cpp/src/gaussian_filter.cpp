@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <vector>
 
+#include "counting.hpp"
 #include "isa/gaussian_filter.hpp"
 #include "threads.hpp"
 
@@ -24,18 +24,29 @@ std::vector<float> gaussian_weights(double sigma) {
   return weights;
 }
 
+constexpr std::int64_t block = 64;  // columns of which it is known whether all pixels count
+
+float sum_of(const std::vector<float>& weights, float each) {
+  float sum = 0;
+  for (const float w : weights) sum += w * each;
+  return sum;
+}
+
 // One band of rows with `radius` rows and columns of zeros or neighbours around it: value (0 where a pixel does
-// not count) and count (0 or 1).
+// not count) and count (0 or 1). Where all pixels of a window count, their weight is known without adding it up.
 struct Band {
   std::vector<float> value, count, value_row, count_row;
-  std::int64_t width = 0;
+  std::vector<std::int64_t> missing;  // for each row and block: the last row so far where a pixel does not count
+  std::int64_t width = 0, blocks = 0;
 
   void resize(std::int64_t rows, std::int64_t cols) {
     width = cols;
+    blocks = (cols + block - 1) / block;
     value.assign(rows * cols, 0.0f);
     count.assign(rows * cols, 0.0f);
     value_row.assign(cols, 0.0f);
     count_row.assign(cols, 0.0f);
+    missing.assign(rows * blocks, -1);
   }
 
   void load(const Image& image, const Mask& mask, std::int64_t row, std::int64_t slot, int radius) {
@@ -43,17 +54,47 @@ struct Band {
     float* c = count.data() + slot * width;
     std::fill(v, v + width, 0.0f);
     std::fill(c, c + width, 0.0f);
-    if (row < 0 || row >= image.rows) return;
-    v += radius;
-    c += radius;
-    load_row(image, row, 0, image.cols, v);
-    for (std::int64_t x = 0; x < image.cols; ++x) {
-      const bool counts = std::isfinite(v[x]) && !(mask && mask(row, x));
-      c[x] = counts ? 1.0f : 0.0f;
-      v[x] = counts ? v[x] : 0.0f;
+    if (row >= 0 && row < image.rows) load_counting(image, mask, row, 0, image.cols, v + radius, c + radius);
+    for (std::int64_t b = 0; b < blocks; ++b) {
+      float known = 0;
+      const std::int64_t end = std::min(width, (b + 1) * block);
+      for (std::int64_t x = b * block; x < end; ++x) known += c[x];
+      const bool whole = known == static_cast<float>(end - b * block);
+      missing[slot * blocks + b] = !whole ? slot : slot ? missing[(slot - 1) * blocks + b] : -1;
     }
   }
+
+  bool whole(std::int64_t first, std::int64_t last, std::int64_t b) const { return missing[last * blocks + b] < first; }
 };
+
+// The smoothed row number `first` of a band, whose window is the rows from there to `last`: sums of values and weights,
+// put into its slot, which no later row reads.
+void smooth_row(Band& band, const std::vector<float>& weights, std::int64_t first, std::int64_t last,
+                std::int64_t cols) {
+  const auto convolve = FLECK_PICK(convolve_row);
+  const int taps = static_cast<int>(weights.size());
+  const float in_column = sum_of(weights, 1.0f), in_window = sum_of(weights, in_column);
+  float* value = band.value.data() + first * band.width;
+  float* count = band.count.data() + first * band.width;
+  convolve(value, band.width, weights.data(), taps, band.width, band.value_row.data());
+  for (std::int64_t b = 0, x = 0; b < band.blocks; ++b, x += block) {
+    const std::int64_t n = std::min(block, band.width - x);
+    if (band.whole(first, last, b))
+      std::fill_n(band.count_row.data() + x, n, in_column);
+    else
+      convolve(count + x, band.width, weights.data(), taps, n, band.count_row.data() + x);
+  }
+  convolve(band.value_row.data(), 1, weights.data(), taps, cols, value);
+  for (std::int64_t x = 0; x < cols; x += block) {
+    const std::int64_t n = std::min(block, cols - x), end = (x + n + taps - 2) / block;
+    std::int64_t b = x / block;
+    while (b <= end && band.whole(first, last, b)) ++b;
+    if (b > end)
+      std::fill_n(count + x, n, in_window);
+    else
+      convolve(band.count_row.data() + x, 1, weights.data(), taps, n, count + x);
+  }
+}
 
 }  // namespace
 
@@ -62,7 +103,6 @@ void gaussian_filter(const Image& image, const Mask& mask, double sigma, View2D<
   const int taps = static_cast<int>(weights.size()), radius = taps / 2;
   const std::int64_t padded = image.cols + 2 * radius;
   const std::int64_t bands = (image.rows + rows_per_band - 1) / rows_per_band;
-  const auto convolve = FLECK_PICK(convolve_row);
   std::vector<Band> scratch(std::min<std::int64_t>(resolve_threads(threads), bands));
   parallel_for(bands, static_cast<int>(scratch.size()), [&](std::int64_t index, int worker) {
     Band& band = scratch[worker];
@@ -71,16 +111,11 @@ void gaussian_filter(const Image& image, const Mask& mask, double sigma, View2D<
     for (std::int64_t row = first - radius; row < last + radius; ++row)
       band.load(image, mask, row, row - first + radius, radius);
     for (std::int64_t row = first; row < last; ++row) {
-      const std::int64_t start = (row - first) * padded;
-      convolve(band.value.data() + start, padded, weights.data(), taps, padded, band.value_row.data());
-      convolve(band.count.data() + start, padded, weights.data(), taps, padded, band.count_row.data());
-      // Both rows along x, into the slot that no later row of this band reads.
-      float* sum = band.value.data() + start;
-      float* weight = band.count.data() + start;
-      convolve(band.value_row.data(), 1, weights.data(), taps, image.cols, sum);
-      convolve(band.count_row.data(), 1, weights.data(), taps, image.cols, weight);
-      for (std::int64_t x = 0; x < image.cols; ++x)
-        out(row, x) = weight[x] < least_weight ? std::numeric_limits<float>::quiet_NaN() : sum[x] / weight[x];
+      const std::int64_t slot = row - first;
+      smooth_row(band, weights, slot, slot + 2 * radius, image.cols);
+      float* mean = band.value.data() + slot * padded;
+      FLECK_PICK(divide_row)(mean, band.count.data() + slot * padded, least_weight, image.cols);
+      for (std::int64_t x = 0; x < image.cols; ++x) out(row, x) = mean[x];
     }
   });
 }

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <memory>
 #include <numbers>
 #include <vector>
 
+#include "counting.hpp"
 #include "isa/shadow_search.hpp"
 #include "threads.hpp"
 
@@ -35,47 +37,44 @@ int zone_of(double dy, double dx, double radius, const Bounds& bounds) {
   return -1;
 }
 
-// The image with zeros around it, 1 or 0 for what counts, and how many pixels do not count above and left of each.
+// What the places look at, with zeros outside the image, and 1 or 0 for what counts.
 struct Padded {
-  std::int64_t rows, cols, reach;
-  std::vector<float> value, count;
-  std::vector<std::uint32_t> missing;  // may wrap around, a difference does not mind
+  std::int64_t rows, cols, blocks;
+  std::unique_ptr<float[]> value, count;
+  std::vector<std::int64_t> missing;  // for each row and block of places: the last row so far where one does not count
 
-  Padded(const Image& image, const Mask& mask, std::int64_t margin, std::int64_t reach_, int threads)
-      : rows(image.rows + 2 * (margin + reach_)),
-        cols(image.cols + 2 * (margin + reach_) + shadow_block),
-        reach(reach_),
-        value(rows * cols, 0.0f),
-        count(rows * cols, 0.0f),
-        missing((rows + 1) * (cols + 1), 0) {
-    const std::int64_t border = margin + reach;
-    parallel_for(image.rows, threads, [&](std::int64_t y, int) {
-      float* v = value.data() + (y + border) * cols + border;
-      float* c = count.data() + (y + border) * cols + border;
-      load_row(image, y, 0, image.cols, v);
-      for (std::int64_t x = 0; x < image.cols; ++x) {
-        const bool counts = std::isfinite(v[x]) && !(mask && mask(y, x));
-        c[x] = counts ? 1.0f : 0.0f;
-        v[x] = counts ? v[x] : 0.0f;
+  // (top, left) is the first pixel; `places` of them in a row are scored.
+  Padded(const Image& image, const Mask& mask, std::int64_t top, std::int64_t left, std::int64_t rows_,
+         std::int64_t places, std::int64_t reach, int threads)
+      : rows(rows_),
+        cols(places + 2 * reach + shadow_block),
+        blocks((places + shadow_block - 1) / shadow_block),
+        value(std::make_unique_for_overwrite<float[]>(rows * cols)),
+        count(std::make_unique_for_overwrite<float[]>(rows * cols)),
+        missing(rows * blocks, -1) {
+    const std::int64_t width = places + 2 * reach;
+    const std::int64_t first = std::clamp<std::int64_t>(left, 0, image.cols);
+    const std::int64_t last = std::clamp<std::int64_t>(left + width, first, image.cols);
+    parallel_for(rows, threads, [&](std::int64_t row, int) {
+      float* v = value.get() + row * cols;
+      float* c = count.get() + row * cols;
+      std::fill_n(v, cols, 0.0f);
+      std::fill_n(c, cols, 0.0f);
+      const std::int64_t y = top + row;
+      if (y >= 0 && y < image.rows && first < last)
+        load_counting(image, mask, y, first, last - first, v + first - left, c + first - left);
+      for (std::int64_t x = width - 1, next = width; x >= 0; --x) {
+        if (c[x] == 0.0f) next = x;
+        if (x % shadow_block == 0 && x < places && next < std::min(x + 2 * reach + shadow_block, width))
+          missing[row * blocks + x / shadow_block] = row;
       }
     });
-    for (std::int64_t y = 0; y < rows; ++y) {
-      const float* c = count.data() + y * cols;
-      const std::uint32_t* above = missing.data() + y * (cols + 1) + 1;
-      std::uint32_t* here = missing.data() + (y + 1) * (cols + 1) + 1;
-      std::uint32_t in_row = 0;
-      for (std::int64_t x = 0; x < cols; ++x) {
-        in_row += c[x] == 0.0f;
-        here[x] = above[x] + in_row;
-      }
-    }
+    for (std::int64_t i = blocks; i < rows * blocks; ++i) missing[i] = std::max(missing[i], missing[i - blocks]);
   }
 
-  // Whether all pixels count that the block of places from (y, x) of the output on looks at.
-  bool complete(std::int64_t y, std::int64_t x) const {
-    const std::int64_t stride = cols + 1, bottom = (y + 2 * reach + 1) * stride, top = y * stride;
-    const std::int64_t right = std::min(x + 2 * reach + shadow_block, cols);
-    return missing[bottom + right] - missing[top + right] - missing[bottom + x] + missing[top + x] == 0;
+  // Whether all pixels count that a block of places looks at, in the rows from `first` to `last`.
+  bool complete(std::int64_t first, std::int64_t last, std::int64_t block) const {
+    return missing[last * blocks + block] < first;
   }
 };
 
@@ -94,7 +93,7 @@ struct Zones {
 
 // What is needed to score one block of places.
 struct Block {
-  alignas(64) float sum[zones][shadow_block], count[zones][shadow_block];
+  alignas(64) float sum[zones][shadow_block], count[zones][shadow_block], mean_of_core[shadow_block];
   alignas(64) float excess[shadow_sectors][shadow_block], sectors[shadow_block];
 };
 
@@ -103,11 +102,11 @@ void sum_zones(const Padded& image, const Zones& zone, std::int64_t at, bool com
   for (int z = 0; z < zones; ++z) {
     const std::vector<std::int32_t>& offsets = zone.offsets[z];
     const std::int64_t n = static_cast<std::int64_t>(offsets.size());
-    sum(image.value.data() + at, offsets.data(), n, block.sum[z]);
+    sum(image.value.get() + at, offsets.data(), n, block.sum[z]);
     if (complete)
       std::fill_n(block.count[z], shadow_block, static_cast<float>(n));
     else
-      sum(image.count.data() + at, offsets.data(), n, block.count[z]);
+      sum(image.count.get() + at, offsets.data(), n, block.count[z]);
   }
 }
 
@@ -123,9 +122,10 @@ void excess_of_sectors(const Zones& zone, Block& block) {
     return ShadowZone{block.sum[z], block.count[z], enough(zone, z, per_cent)};
   };
   std::fill_n(block.sectors, shadow_block, 0.0f);
+  FLECK_PICK(mean_of_zone)(view(core, least_of_core), block.mean_of_core);
   for (int k = 0; k < shadow_sectors; ++k)
     of_sector(view(rim + k, least_of_sector), view(beside + k, least_of_sector), view(core, least_of_core),
-              weight_of_core, block.excess[k], block.sectors);
+              block.mean_of_core, weight_of_core, block.excess[k], block.sectors);
 }
 
 float mean_of_some(const Block& block, std::int64_t x) {
@@ -148,19 +148,21 @@ void score(const Zones& zone, bool complete, Block& block, float* out, std::int6
 
 }  // namespace
 
-void shadow_search(const Image& lost, const Mask& mask, double radius, ShadowPart part, std::int64_t margin,
+void shadow_search(const Image& lost, const Mask& mask, double radius, ShadowPart part, const ShadowPlaces& places,
                    View2D<float> out, int threads) {
   const Bounds& bounds = part == ShadowPart::edge ? bounds_of_edge : bounds_of_whole;
   const std::int64_t reach = static_cast<std::int64_t>(std::ceil(bounds.beside_ends * radius));
-  const std::int64_t rows = lost.rows + 2 * margin, cols = lost.cols + 2 * margin;
-  const Padded image(lost, mask, margin, reach, threads);
+  if (!out.rows || !out.cols) return;
+  const std::int64_t height = (out.rows - 1) * places.row_step + 1 + 2 * reach;
+  const Padded image(lost, mask, places.row - reach, places.col - reach, height, out.cols, reach, threads);
   const Zones zone(radius, bounds, reach, image.cols);
-  parallel_for(rows, threads, [&](std::int64_t y, int) {
+  parallel_for(out.rows, threads, [&](std::int64_t y, int) {
     Block block;
-    for (std::int64_t x = 0; x < cols; x += shadow_block) {
-      const bool complete = image.complete(y, x);
-      sum_zones(image, zone, (y + reach) * image.cols + x + reach, complete, block);
-      score(zone, complete, block, &out(y, x), std::min(shadow_block, cols - x));
+    const std::int64_t first = y * places.row_step, middle = first + reach, last = middle + reach;
+    for (std::int64_t x = 0; x < out.cols; x += shadow_block) {
+      const bool complete = image.complete(first, last, x / shadow_block);
+      sum_zones(image, zone, middle * image.cols + x + reach, complete, block);
+      score(zone, complete, block, &out(y, x), std::min(shadow_block, out.cols - x));
     }
   });
 }

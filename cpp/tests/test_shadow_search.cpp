@@ -19,7 +19,7 @@ std::vector<float> search(const std::vector<float>& data, std::int64_t rows, std
   const std::int64_t height = rows + 2 * margin, width = cols + 2 * margin;
   std::vector<float> out(height * width, -1.0f);
   const fleck::Mask mask = bad.empty() ? fleck::Mask{} : fleck::Mask{bad.data(), rows, cols, cols, 1};
-  fleck::shadow_search(image_of(data, rows, cols), mask, radius, part, margin, {out.data(), height, width, width, 1},
+  fleck::shadow_search(image_of(data, rows, cols), mask, radius, part, {-margin, -margin}, {out.data(), height, width, width, 1},
                        threads);
   return out;
 }

@@ -46,7 +46,8 @@ def shadow_search(
     data: NDArray[Any],
     radius: float,
     edge: bool,
-    margin: int,
+    rows: tuple[int, int, int],
+    cols: tuple[int, int],
     mask: NDArray[np.bool_] | None,
     threads: int,
 ) -> NDArray[np.float32]: ...

@@ -1,5 +1,7 @@
 #include "isa/gaussian_filter.hpp"
 
+#include <limits>
+
 namespace fleck::FLECK_ISA {
 
 void convolve_row(const float* in, std::int64_t step, const float* weights, int taps, std::int64_t n,
@@ -19,6 +21,14 @@ void convolve_row(const float* in, std::int64_t step, const float* weights, int 
     float sum = 0;
     for (int k = 0; k < taps; ++k) sum += weights[k] * in[k * step + x];
     out[x] = sum;
+  }
+}
+
+void divide_row(float* __restrict sum, const float* __restrict weight, float least, std::int64_t n) noexcept {
+  constexpr float nan = std::numeric_limits<float>::quiet_NaN();
+  for (std::int64_t x = 0; x < n; ++x) {
+    const float mean = sum[x] / weight[x];
+    sum[x] = weight[x] < least ? nan : mean;
   }
 }
 

@@ -19,6 +19,7 @@ def shadow_search(
     edge: bool = False,
     mask: Any = None,
     margin: int = 0,
+    part: tuple[slice, slice] = np.s_[:, :],
     threads: int | None = None,
 ) -> NDArray[np.float32]:
     """Score every place as the centre of a round shadow of one radius.
@@ -43,30 +44,39 @@ def shadow_search(
         True where a pixel is left out, as NaN and infinite pixels are.
     margin : int
         Places up to this many pixels outside the frame are scored too.
+    part : (slice, slice)
+        Which rows and columns of the result are wanted, by default all; rows may be some apart, columns not. What is
+        not wanted costs nothing.
     threads : int, optional
         Threads; by default `default_threads`.
 
     Returns
     -------
-    ndarray of float32, shape (rows + 2 margin, cols + 2 margin)
+    ndarray of float32, shape (rows + 2 margin, cols + 2 margin), or the wanted part of it
         Excess in the unit of ``data``; ``[margin, margin]`` belongs to ``data[0, 0]``. Where not all sectors have
         40 % of their pixels it is lowered by the root of the part that has; NaN where fewer than 4 have.
 
     Raises
     ------
     ArrayError, ArrayTypeError
-        ``A09`` shape, dtype, radius or margin, ``A12`` a mask of another shape.
+        ``A09`` shape, dtype, radius, margin or part, ``A12`` a mask of another shape.
     """
     image = check_image(data)
     if not (np.isfinite(radius) and 2 <= radius <= 1000):
         raise ArrayError(f"radius={radius!r}, wanted a number from 2 to 1000.", code="A09")
     if not (0 <= margin <= 2000 and int(margin) == margin):
         raise ArrayError(f"margin={margin!r}, wanted a whole number from 0 to 2000.", code="A09")
+    rows, cols = (p.indices(n + 2 * margin) for p, n in zip(part, image.shape, strict=True))
+    if rows[2] < 1 or cols[2] != 1:
+        raise ArrayError(
+            f"part={part!r}, wanted rows in order and neighbouring columns.", code="A09"
+        )
     scores: NDArray[np.float32] = _core.shadow_search(
         image,
         float(radius),
         bool(edge),
-        int(margin),
+        (rows[0] - margin, max(rows[:2]) - margin, rows[2]),
+        (cols[0] - margin, max(cols[:2]) - margin),
         check_mask(mask, image.shape),
         check_threads(threads),
     )
