@@ -10,6 +10,7 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
+from fleckcore.detection.footprint import Window
 from fleckcore.detection.measure import grow
 from fleckcore.detection.scales import significance_limit
 from fleckcore.detection.scores import (
@@ -22,13 +23,14 @@ from fleckcore.detection.scores import (
     centre_of,
     limit_of_few,
     peaks,
+    round_noise,
     round_scores,
 )
 from fleckcore.detection.shadow import Shadow, fit_shadow
 
 __all__ = ["MAX_DEPTH", "Large", "LargeSearch"]
 
-Window = tuple[slice, slice]
+EVERYWHERE: Window = np.s_[:, :]
 
 RADIUS_STEP = 1.12
 
@@ -203,6 +205,8 @@ class LargeSearch:
         self._given_back: list[_Start] = []
         self._first = True
         self._noise: dict[tuple[float, bool], Noise] = {}
+        self._scored: dict[tuple[float, bool], Scores] = {}
+        self._changed: list[Window] = []
 
     def run(self) -> None:
         """Explain, learn which sizes are common, explain more; what does not hold in the end is given back."""
@@ -220,13 +224,24 @@ class LargeSearch:
         """
         known = lost[valid > 0.5]
         low, middle = np.quantile(known, [0.1587, 0.5]) if known.size else (0.0, 0.0)
+        self._scored.clear()
         compact = lost - middle > COMPACT_SIGMA * (middle - low) + COMPACT_PART * self.explained
         self.residual, self.valid = lost.copy(), np.where(grow(compact, 2), np.float32(0), valid)
         self._refit(self.found)
 
     def settle(self) -> None:
         """Judge all again, after `refine`, and keep what is significant without regard to others of its size."""
-        self._noise = {(scores.radius, scores.edge): scores.noise for scores in self._scores()}
+        self._noise = {
+            (radius, edge): round_noise(
+                level,
+                radius,
+                margin,
+                edge=edge,
+                model_error=self.model_error,
+                threads=self.threads,
+            )
+            for level, radius, margin, edge in self._sizes()
+        }
         self._judge()
         for large in list(self.found):
             if large.significance < self._limit(large.shadow.radius):
@@ -334,30 +349,36 @@ class LargeSearch:
 
     # Scores
 
-    def _scores(self) -> Iterator[Scores]:
+    def _sizes(self) -> Iterator[tuple[Level, float, int, bool]]:
+        """Every size with the level that it is scored on, and how far outside the frame."""
         self._white = White.of(self.residual, self.valid, self.threads)
         level = self._level()
         for radius, edge in self._searches:
             level = level.suited(radius)
-            margin = int(0.35 * radius / level.binning)
-            yield self._score(level, radius, margin, edge)
+            yield level, radius, int(0.35 * radius / level.binning), edge
 
-    def _score(
-        self, level: Level, radius: float, margin: int, edge: bool, noise: Noise | None = None
-    ) -> Scores:
-        return round_scores(
-            level,
-            radius,
-            margin,
-            edge=edge,
-            model_error=self.model_error,
-            threads=self.threads,
-            noise=noise,
-        )
+    def _scores(self) -> Iterator[Scores]:
+        """Those of the last time brought up to date: much is far from what was explained since."""
+        for level, radius, margin, edge in self._sizes():
+            scores = round_scores(
+                level,
+                radius,
+                margin,
+                edge=edge,
+                model_error=self.model_error,
+                threads=self.threads,
+                before=self._scored.get((radius, edge)),
+            )
+            self._scored[radius, edge] = scores
+            yield scores
+        self._changed = []
 
-    def _level(self, cut: Window = np.s_[:, :]) -> Level:
+    def _level(self, cut: Window = EVERYWHERE) -> Level:
         white = self._white.part(cut)
-        return Level(BINNING, self.residual[cut], self.valid[cut], self.explained[cut], white)
+        changed = self._changed if cut == EVERYWHERE else ()
+        return Level(
+            BINNING, self.residual[cut], self.valid[cut], self.explained[cut], white, changed
+        )
 
     def _limit(self, radius: float, common: float = 0.0) -> float:
         """Significance that few enough rings and discs of one radius pass by chance.
@@ -403,15 +424,15 @@ class LargeSearch:
         for scores in self._scores():
             self._noise[scores.radius, scores.edge] = scores.noise
             limit = self._limit(scores.radius, self._common(scores.radius))
-            z = scores.significance()
             least = FAINT if self._first else limit
-            for y, x in peaks(z, least, max(1, int(0.2 * scores.radius / scores.binning))):
+            apart = max(1, int(0.2 * scores.radius / scores.binning))
+            for y, x, significance in peaks(scores, least, apart):
                 start = _Start(
                     x=centre_of(x - scores.margin, scores.binning),
                     y=centre_of(y - scores.margin, scores.binning),
                     radius=scores.radius,
                     score=float(scores.score[y, x]) - scores.noise.middle,
-                    significance=float(z[y, x]),
+                    significance=significance,
                 )
                 (clear if start.significance > limit else faint).append(start)
         clear.sort(key=_order)
@@ -424,16 +445,22 @@ class LargeSearch:
     def _significance(self, large: Large) -> float:
         """Score at its own centre and radius, with all others explained."""
         shadow = large.shadow
-        self._put(shadow, -1)
         cut = self._window(shadow, 2.0 * shadow.radius)
         assert cut is not None
+        nearest = min(self.radii, key=lambda r: abs(r - shadow.radius))
+        self._put(shadow, -1)
         level = self._level(cut).suited(shadow.radius)
         margin = int(0.6 * shadow.radius / level.binning) + 2
-        nearest = min(self.radii, key=lambda r: abs(r - shadow.radius))
         z = np.fmax.reduce(
             [
-                self._score(
-                    level, shadow.radius, margin, edge, self._noise[radius, edge]
+                round_scores(
+                    level,
+                    shadow.radius,
+                    margin,
+                    edge=edge,
+                    model_error=self.model_error,
+                    threads=self.threads,
+                    noise=self._noise[radius, edge],
                 ).significance()
                 for radius, edge in self._searches
                 if radius == nearest
@@ -513,6 +540,7 @@ class LargeSearch:
         light = 1 - self.dims * self.residual[cut]
         self.residual[cut] = self.dims * (1 - (light / through if sign > 0 else light * through))
         self.explained[cut] += np.abs(loss) * np.float32(sign)
+        self._changed.append(cut)
 
 
 def _order(start: _Start) -> tuple[float, ...]:

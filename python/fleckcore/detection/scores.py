@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fleckcore.detection.footprint import Window
 from fleckcore.detection.scales import mesh_noise
 from fleckcore.kernels import gaussian_filter, shadow_search
 
@@ -24,10 +27,12 @@ __all__ = [
     "halved",
     "limit_of_few",
     "peaks",
+    "round_noise",
     "round_scores",
 ]
 
 Image = NDArray[np.float32]
+Places = NDArray[np.intp]
 
 BINNING = 2
 """The finest image that is searched is the frame binned so many times."""
@@ -38,6 +43,15 @@ FINEST_RADIUS = 16
 SHARPENING = 0.4
 EDGE_SHARPENING = 0.25
 """Structure much larger than this fraction of the radius is taken out before a score."""
+
+AROUND = 0.5
+"""Width over which doubt counts, as a fraction of the radius."""
+
+REACH = 1.2
+"""How far `shadow_search` looks, in radii."""
+
+SIGMAS = 3.5
+"""How far `gaussian_filter` looks, in standard deviations."""
 
 NOISE_ROUNDS = 3
 TAIL_QUANTILE = 0.999
@@ -126,12 +140,23 @@ class Level:
     valid: Image
     explained: Image
     white: White
+    changed: Sequence[Window] = ()
+    """Parts that are not what they were when the frame was scored before."""
+
+    @cached_property
+    def bare(self) -> bool:
+        """Whether nothing is explained."""
+        return not self.explained.any()
 
     def halved(self) -> Level:
         """Binned twice as much."""
         residual, valid = halved(self.residual, self.valid)
         explained, _ = halved(self.explained, np.ones_like(self.valid))
-        return Level(2 * self.binning, residual, valid, explained, self.white.halved())
+        changed = [
+            (slice(y.start // 2, (y.stop + 1) // 2), slice(x.start // 2, (x.stop + 1) // 2))
+            for y, x in self.changed
+        ]
+        return Level(2 * self.binning, residual, valid, explained, self.white.halved(), changed)
 
     def suited(self, radius: float) -> Level:
         """Binned as far as a radius, in pixels of the frame, asks for."""
@@ -181,15 +206,22 @@ class Noise:
         white : float
             One standard deviation of the scores that the usual white noise makes.
         """
-        step = max(1, math.ceil(math.sqrt(score.size / MANY)))
-        score = score[::step, ::step]
+        step = _step(score.shape)
+        doubt, power = (None if a is None else a[::step, ::step] for a in (doubt, power))
+        return cls.of_thinned(score[::step, ::step], doubt, power, white)
+
+    @classmethod
+    def of_thinned(
+        cls, score: Image, doubt: Image | None, power: Image | None, white: float
+    ) -> Noise:
+        """As `of`, from enough of the scores."""
         seen = np.isfinite(score)
         if np.count_nonzero(seen) < FEW_SCORES:
             return cls(0.0, np.inf)
         middle = float(np.median(score[seen]))
         below = np.float32(middle) - score[seen]
-        beside = None if doubt is None else doubt[::step, ::step][seen]
-        power = None if power is None else power[::step, ::step][seen]
+        beside = None if doubt is None else doubt[seen]
+        power = None if power is None else power[seen]
         noise = cls(middle, 1.0)
         if power is not None:
             sigma = _sigma(below, beside, noise.local(power), tail=False)
@@ -202,6 +234,11 @@ class Noise:
             return np.float32(1)
         local: Image = np.sqrt(1 + np.float32(self.white) * (power - 1))
         return local
+
+
+def _step(shape: tuple[int, ...]) -> int:
+    """Every how many rows and columns of so many scores are enough to tell their noise."""
+    return max(1, math.ceil(math.sqrt(math.prod(shape) / MANY)))
 
 
 def _sigma(
@@ -258,8 +295,20 @@ class Scores:
 
     def significance(self) -> Image:
         """In standard deviations of noise and doubt."""
-        noise = np.hypot(np.float32(self.noise.sigma) * self.noise.local(self.power), self.doubt)
-        z: Image = ((self.score - np.float32(self.noise.middle)) / noise).astype(np.float32)
+        return self._significance(np.s_[:, :])
+
+    def above(self, limit: float) -> tuple[Places, Places, Image]:
+        """Rows, columns and significance of the places where it is above a positive limit."""
+        least = np.float32(0.999 * limit * self.noise.sigma) * self.noise.local(self.power)
+        places = np.nonzero(self.score > np.float32(self.noise.middle) + least)
+        z = self._significance(places)
+        above = (z > limit) & (z < np.inf)
+        return places[0][above], places[1][above], z[above]
+
+    def _significance(self, at: Any) -> Image:
+        power = None if self.power is None else self.power[at]
+        noise = np.hypot(np.float32(self.noise.sigma) * self.noise.local(power), self.doubt[at])
+        z: Image = ((self.score[at] - np.float32(self.noise.middle)) / noise).astype(np.float32)
         return z
 
 
@@ -272,20 +321,164 @@ def round_scores(
     model_error: float,
     threads: int | None,
     noise: Noise | None = None,
+    before: Scores | None = None,
 ) -> Scores:
-    """Score rings and discs of one radius everywhere, up to ``margin`` binned pixels outside the frame."""
-    size = radius / level.binning
-    blind = level.valid < 0.5
-    sigma = (EDGE_SHARPENING if edge else SHARPENING) * size
-    sharp = level.residual - gaussian_filter(level.residual, sigma, mask=blind, threads=threads)
-    score = shadow_search(sharp, size, edge=edge, mask=blind, margin=margin, threads=threads)
-    around = gaussian_filter(np.pad(level.explained, margin), 0.5 * size, threads=threads)
-    doubt = np.float32(model_error) * around
-    power = level.white.power(margin, 0.5 * size, threads)
+    """Score rings and discs of one radius everywhere, up to ``margin`` binned pixels outside the frame.
+
+    With those ``before``, whose arrays are taken over, only what the changes of the level reach.
+    """
+    places = _Places(level, radius / level.binning, margin, edge, threads)
+    if before is None:
+        score, doubt = (np.empty(places.shape, np.float32) for _ in range(2))
+        parts = [places.everywhere]
+    else:
+        score, doubt = before.score, before.doubt
+        parts = places.reached()
+    for part in parts:
+        score[part] = places.score(part)
+        doubt[part] = np.float32(model_error) * places.around(part)
+    power = places.power()
     if noise is None:
-        white = (WHITE_GAIN_EDGE if edge else WHITE_GAIN) * level.white.usual / size
-        noise = Noise.of(score, doubt, power, white)
+        noise = Noise.of(score, doubt, power, places.white)
     return Scores(radius, edge, level.binning, margin, score, doubt, power, noise)
+
+
+def round_noise(
+    level: Level, radius: float, margin: int, *, edge: bool, model_error: float, threads: int | None
+) -> Noise:
+    """The noise of `round_scores`, for which some of the rows are enough."""
+    places = _Places(level, radius / level.binning, margin, edge, threads)
+    rows, cols = places.everywhere
+    step, power = _step(places.shape), places.power()
+    score = places.score((slice(rows.start, rows.stop, step), cols))[:, ::step]
+    doubt = np.float32(model_error) * places.around(places.everywhere)[::step, ::step]
+    return Noise.of_thinned(
+        score, doubt, None if power is None else power[::step, ::step], places.white
+    )
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Where one size is scored, in pixels of a level. A score is the same whichever others are taken."""
+
+    level: Level
+    size: float
+    margin: int
+    edge: bool
+    threads: int | None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        rows, cols = self.level.valid.shape
+        return rows + 2 * self.margin, cols + 2 * self.margin
+
+    @property
+    def everywhere(self) -> Window:
+        rows, cols = self.shape
+        return slice(0, rows), slice(0, cols)
+
+    @property
+    def white(self) -> float:
+        """One standard deviation of the scores that the usual white noise makes."""
+        gain = WHITE_GAIN_EDGE if self.edge else WHITE_GAIN
+        return gain * self.level.white.usual / self.size
+
+    @property
+    def _sharpening(self) -> float:
+        return (EDGE_SHARPENING if self.edge else SHARPENING) * self.size
+
+    @property
+    def _reach(self) -> int:
+        """How far a place looks."""
+        return math.ceil(REACH * self.size) + math.ceil(SIGMAS * self._sharpening) + 1
+
+    def reached(self) -> list[Window]:
+        """What the changes of the level reach."""
+        wide = self._reach - self.margin, self._reach + self.margin
+        parts = _merged([_wider(part, wide, self.shape) for part in self.level.changed])
+        return parts if sum(map(_area, parts)) < math.prod(self.shape) else [self.everywhere]
+
+    def score(self, part: Window) -> Image:
+        """Mean fraction lost; the rows of the part may be some apart."""
+        wide = self._reach + self.margin, self._reach - self.margin
+        cut = _wider(part, wide, self.level.valid.shape)
+        residual, blind = self.level.residual[cut], self.level.valid[cut] < 0.5
+        smooth = gaussian_filter(residual, self._sharpening, mask=blind, threads=self.threads)
+        return shadow_search(
+            residual - smooth,
+            self.size,
+            edge=self.edge,
+            mask=blind,
+            margin=self.margin,
+            part=_within(part, cut),
+            threads=self.threads,
+        )
+
+    def around(self, part: Window) -> Image:
+        """What is explained, smoothed."""
+        if self.level.bare:
+            return np.zeros([p.stop - p.start for p in part], np.float32)
+        sigma = AROUND * self.size
+        reach = math.ceil(SIGMAS * sigma)
+        cut = _wider(part, (reach, reach), self.shape)
+        explained = _framed(self.level.explained, self.margin, cut)
+        return gaussian_filter(explained, sigma, threads=self.threads)[_within(part, cut)]
+
+    def power(self) -> Image | None:
+        return self.level.white.power(self.margin, AROUND * self.size, self.threads)
+
+
+def _wider(part: Window, by: tuple[int, int], shape: tuple[int, ...]) -> Window:
+    """A part that begins so much earlier and ends so much later, as far as the image goes."""
+    rows, cols = (
+        slice(min(max(p.start - by[0], 0), n), max(min(p.stop + by[1], n), 0))
+        for p, n in zip(part, shape, strict=True)
+    )
+    return rows, cols
+
+
+def _within(part: Window, cut: Window) -> Window:
+    """The same part, counted from where another one begins."""
+    rows, cols = (
+        slice(p.start - c.start, p.stop - c.start, p.step) for p, c in zip(part, cut, strict=True)
+    )
+    return rows, cols
+
+
+def _framed(image: Image, margin: int, cut: Window) -> Image:
+    """A part of the image with a margin of zeros."""
+    inside = tuple(slice(max(p.start - margin, 0), max(p.stop - margin, 0)) for p in cut)
+    beyond = tuple(
+        (max(margin - p.start, 0), max(p.stop - margin - n, 0))
+        for p, n in zip(cut, image.shape, strict=True)
+    )
+    return np.pad(image[inside], beyond)
+
+
+def _merged(parts: list[Window]) -> list[Window]:
+    """Parts that cover the same and no more pixels: two become one where that is no larger than both."""
+    merged: list[Window] = []
+    for part in parts:
+        while True:
+            alike = (p for p in merged if _area(_hull(p, part)) <= _area(p) + _area(part))
+            other = next(alike, None)
+            if other is None:
+                break
+            merged.remove(other)
+            part = _hull(other, part)
+        merged.append(part)
+    return merged
+
+
+def _area(part: Window) -> int:
+    return math.prod(p.stop - p.start for p in part)
+
+
+def _hull(one: Window, other: Window) -> Window:
+    rows, cols = (
+        slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(one, other, strict=True)
+    )
+    return rows, cols
 
 
 def limit_of_few(limit: float, independent: float) -> float:
@@ -301,16 +494,15 @@ def limit_of_few(limit: float, independent: float) -> float:
     return limit * (1 + 0.28 * limit**2 / independent)
 
 
-def peaks(z: Image, limit: float, reach: int) -> list[tuple[int, int]]:
-    """Local maxima above ``limit``, none within ``reach`` pixels of a higher one; highest first."""
-    filled = np.where(np.isfinite(z), z, -np.inf)
-    ys, xs = np.nonzero(filled > limit)
-    order = np.argsort(-filled[ys, xs], kind="stable")
-    blocked = np.zeros(z.shape, bool)
+def peaks(scores: Scores, limit: float, reach: int) -> list[tuple[int, int, float]]:
+    """Rows, columns and significance of the maxima above ``limit``, none within ``reach`` pixels of a higher one."""
+    ys, xs, z = scores.above(limit)
+    order = np.argsort(-z, kind="stable")
+    blocked = np.zeros(scores.score.shape, bool)
     kept = []
-    for y, x in zip(ys[order].tolist(), xs[order].tolist(), strict=True):
+    for y, x, value in zip(*(a[order].tolist() for a in (ys, xs, z)), strict=True):
         if not blocked[y, x]:
-            kept.append((y, x))
+            kept.append((y, x, value))
             blocked[max(0, y - reach) : y + reach + 1, max(0, x - reach) : x + reach + 1] = True
     return kept
 
