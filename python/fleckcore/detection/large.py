@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fleckcore.detection.footprint import Window
 from fleckcore.detection.measure import grow
+from fleckcore.detection.parallel import parallel_map
 from fleckcore.detection.scales import significance_limit
 from fleckcore.detection.scores import (
     BINNING,
@@ -231,17 +232,7 @@ class LargeSearch:
 
     def settle(self) -> None:
         """Judge all again, after `refine`, and keep what is significant without regard to others of its size."""
-        self._noise = {
-            (radius, edge): round_noise(
-                level,
-                radius,
-                margin,
-                edge=edge,
-                model_error=self.model_error,
-                threads=self.threads,
-            )
-            for level, radius, margin, edge in self._sizes()
-        }
+        self._noise = self._noises()
         self._judge()
         for large in list(self.found):
             if large.significance < self._limit(large.shadow.radius):
@@ -357,21 +348,38 @@ class LargeSearch:
             level = level.suited(radius)
             yield level, radius, int(0.35 * radius / level.binning), edge
 
-    def _scores(self) -> Iterator[Scores]:
+    def _scores(self) -> list[Scores]:
         """Those of the last time brought up to date: much is far from what was explained since."""
-        for level, radius, margin, edge in self._sizes():
-            scores = round_scores(
+
+        def score(size: tuple[Level, float, int, bool], threads: int) -> Scores:
+            level, radius, margin, edge = size
+            return round_scores(
                 level,
                 radius,
                 margin,
                 edge=edge,
                 model_error=self.model_error,
-                threads=self.threads,
+                threads=threads,
                 before=self._scored.get((radius, edge)),
             )
-            self._scored[radius, edge] = scores
-            yield scores
+
+        every = parallel_map(score, list(self._sizes()), self.threads)
+        self._scored = {(scores.radius, scores.edge): scores for scores in every}
         self._changed = []
+        return every
+
+    def _noises(self) -> dict[tuple[float, bool], Noise]:
+        """What would be the noise of all scores, without most of them."""
+
+        def noise(
+            size: tuple[Level, float, int, bool], threads: int
+        ) -> tuple[tuple[float, bool], Noise]:
+            level, radius, margin, edge = size
+            return (radius, edge), round_noise(
+                level, radius, margin, edge=edge, model_error=self.model_error, threads=threads
+            )
+
+        return dict(parallel_map(noise, list(self._sizes()), self.threads))
 
     def _level(self, cut: Window = EVERYWHERE) -> Level:
         white = self._white.part(cut)

@@ -9,6 +9,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from fleckcore.detection.parallel import parallel_map
 from fleckcore.kernels import gaussian_filter, mesh_statistics
 
 __all__ = ["Candidate", "Scale", "candidates", "make_scales", "mesh_noise", "significance_limit"]
@@ -125,8 +126,12 @@ def make_scales(
     noise = mesh_noise(loss, mask, mesh, threads)
     with np.errstate(invalid="ignore"):
         mask = mask | (loss < -6.0 * noise)
-    scales = [_make_scale(loss, error, doubt, mask, sigma, mesh, threads) for sigma in sigmas]
-    return scales, mask
+    scales = parallel_map(
+        lambda sigma, own: _make_scale(loss, error, doubt, mask, sigma, mesh, own),
+        sorted(sigmas, reverse=True),  # the one that takes longest first
+        threads,
+    )
+    return scales[::-1], mask
 
 
 def mesh_noise(

@@ -57,6 +57,9 @@ NOISE_ROUNDS = 3
 TAIL_QUANTILE = 0.999
 LEAST_NOISE = 1e-6
 
+BINS = 255
+"""Into so many parts values are told apart before those of one are sorted."""
+
 FEW_SCORES = 50
 """Fewer scores than these tell no noise."""
 
@@ -259,11 +262,28 @@ def _sigma(
 
 def _noise_quantile(below: Image, doubt: Image | None, sigma: float, part: float) -> float:
     """Quantile of what lies below, in units of noise and doubt; each counts as far as it is noise that it tells."""
-    both = np.hypot(np.float32(sigma), np.zeros_like(below) if doubt is None else doubt)
-    values, weight = below / both, (np.float32(sigma) / both) ** 2
+    if doubt is None or not doubt.any():
+        rank = math.ceil(part * below.size) - 1
+        return float(np.partition(below, rank)[rank] / np.float32(sigma))
+    both = np.hypot(np.float32(sigma), doubt)
+    return _weighted_quantile(below / both, (np.float32(sigma) / both) ** 2, part)
+
+
+def _weighted_quantile(
+    values: NDArray[np.floating], weight: NDArray[np.floating], part: float
+) -> float:
+    """The value up to which a part of the weight lies; only those of about its size are sorted."""
+    low, high = float(values.min()), float(values.max())
+    bins = ((values - low) * (BINS / max(high - low, LEAST_NOISE))).astype(np.intp)
+    total = np.cumsum(np.bincount(bins, weight))
+    wanted = part * total[-1]
+    found = int(np.searchsorted(total, wanted))
+    own = bins == found
+    values, weight = values[own], weight[own]
     order = np.argsort(values)
-    total = np.cumsum(weight[order], dtype=float)
-    return float(values[order[np.searchsorted(total, part * total[-1])]])
+    before = total[found - 1] if found else 0.0
+    rank = np.searchsorted(before + np.cumsum(weight[order], dtype=float), wanted)
+    return float(values[order[min(int(rank), order.size - 1)]])
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fleckcore.detection.footprint import Window
+from fleckcore.detection.parallel import parallel_map
 from fleckcore.detection.scales import mesh_noise, significance_limit
 from fleckcore.detection.scores import BINNING, Image, Noise, centre_of, halved, limit_of_few
 from fleckcore.detection.streak import MOST_WIDTH, Streak, fit_streak
@@ -290,28 +291,25 @@ class StreakSearch:
             yield _Level(binning, z.astype(np.float32), valid < 0.5)
 
     def _starts(self) -> _Starts:
+        searches = [
+            (index, angle, level)
+            for level in self._levels()
+            for index, segment in enumerate(SEGMENTS)
+            if segment.binning == level.binning
+            for angle in segment.angles.tolist()
+        ]
         return _Starts.sorted(
-            [
-                self._starts_of(index, angle, level)
-                for level in self._levels()
-                for index, segment in enumerate(SEGMENTS)
-                if segment.binning == level.binning
-                for angle in segment.angles.tolist()
-            ]
+            parallel_map(lambda s, threads: self._starts_of(*s, threads), searches, self.threads)
         )
 
-    def _starts_of(self, index: int, angle: float, level: _Level) -> Array:
+    def _starts_of(self, index: int, angle: float, level: _Level, threads: int) -> Array:
         segment = SEGMENTS[index]
-        score = self._score(level, segment, angle)
+        score = _score(level, segment, angle, threads)
         noise = self._scores[segment, angle] = Noise.of(score)
         ys, xs = np.nonzero(score > noise.middle + self._limit(segment) * noise.sigma)
         z = (score[ys, xs] - noise.middle) / noise.sigma
         x, y = centre_of(xs, segment.binning), centre_of(ys, segment.binning)
         return np.stack([x, y, np.full(x.size, angle), np.full(x.size, index), z])
-
-    def _score(self, level: _Level, segment: Segment, angle: float) -> Image:
-        image, blind = level.significance, level.blind
-        return streak_search(image, segment.length, angle, mask=blind, threads=self.threads)
 
     def _limit(self, segment: Segment) -> float:
         """Significance that few enough places pass by chance, in every direction."""
@@ -344,7 +342,7 @@ class StreakSearch:
             return 0.0, np.inf
         angle = min(segment.angles.tolist(), key=lambda a: _turn(a, streak.angle))
         noise = self._scores[segment, angle]
-        score = self._score(level, segment, streak.angle)
+        score = _score(level, segment, streak.angle, self.threads)
         y, x = (
             centre_of(np.arange(n), level.binning) + BINNING * c.start
             for n, c in zip(score.shape, cut, strict=True)
@@ -488,6 +486,11 @@ class StreakSearch:
         loss = streak.loss(y[:, None], x[None, :], BINNING).astype(np.float32) * np.float32(sign)
         self.residual[cut] -= loss
         self.explained[cut] += loss
+
+
+def _score(level: _Level, segment: Segment, angle: float, threads: int | None) -> Image:
+    image, blind = level.significance, level.blind
+    return streak_search(image, segment.length, angle, mask=blind, threads=threads)
 
 
 def _is_row_or_column(streak: Streak) -> bool:

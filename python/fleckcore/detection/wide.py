@@ -169,6 +169,8 @@ def _surface(light: Image) -> tuple[Image, NDArray[np.bool_]]:
     below = np.zeros(len(values), bool)
     for _ in range(ROUNDS):
         above, found = _above(values, terms, np.where(below, BELOW, 1.0))
+        if np.array_equal(below, above < 0):
+            break
         below = above < 0
     for sigmas in SHADOW_SIGMA:
         if (above > 0).any():

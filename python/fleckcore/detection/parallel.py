@@ -1,0 +1,27 @@
+"""Independent pieces of work in several threads: kernels and numpy let others run while they do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from fleckcore.kernels import default_threads
+
+__all__ = ["parallel_map"]
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def parallel_map(
+    work: Callable[[Item, int], Result], items: Sequence[Item], threads: int | None
+) -> list[Result]:
+    """What ``work`` makes of each item, in their order; it is told how many threads it may use itself."""
+    every = threads or default_threads()
+    workers = min(every, len(items))
+    if workers < 2:
+        return [work(item, every) for item in items]
+    own = every // workers
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(lambda item: work(item, own), items))
