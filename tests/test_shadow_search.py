@@ -57,6 +57,31 @@ def test_wide_enough_for_blocks_that_are_complete_and_not():
     assert_equals_reference(data, 5.3, margin=1)
 
 
+@pytest.mark.parametrize("margin", [0, 4])
+@pytest.mark.parametrize("radius", [2.5, 7])
+def test_a_part_is_that_part_of_the_whole(radius, margin):
+    data = frame((50, 170))
+    data[20:23, 90] = np.nan
+    whole = shadow_search(data, radius, margin=margin)
+    for part in (
+        np.s_[:, :],
+        np.s_[3:7, 60:130],
+        np.s_[::7, :],
+        np.s_[5:40:3, 10:75],
+        np.s_[-4:, -70:],
+        np.s_[9:9, :],
+        np.s_[30:20, 5:2],
+    ):
+        found = shadow_search(data, radius, margin=margin, part=part)
+        np.testing.assert_array_equal(found, whole[part])
+
+
+@pytest.mark.parametrize("part", [np.s_[::-1, :], np.s_[:, ::2]])
+def test_parts_that_are_refused(part):
+    with pytest.raises(ArrayError, match="A09"):
+        shadow_search(frame((9, 9)), 3, part=part)
+
+
 @pytest.mark.parametrize("radius", [2.2, 2.4, 3.5, 4.9, 5.8, 5.0, 16.6])
 def test_radii_whose_sectors_are_not_alike(radius):
     data = frame((45, 50))

@@ -117,6 +117,21 @@ TEST_CASE("shadow_search puts the image's first pixel at (margin, margin), and s
   CHECK(beyond[23 * 81 + 1] < 1.0f);
 }
 
+TEST_CASE("shadow_search scores some places as it scores all") {
+  std::vector<float> data = noise(60 * 150);
+  data[30 * 150 + 70] = std::numeric_limits<float>::quiet_NaN();
+  const std::vector<float> all = search(data, 60, 150, 7, 0, 1);
+  for (const fleck::ShadowPlaces& places : {fleck::ShadowPlaces{0, 0, 1}, {11, 33, 1}, {2, 50, 9}}) {
+    std::vector<float> some(5 * 80);
+    fleck::shadow_search(image_of(data, 60, 150), {}, 7, fleck::ShadowPart::whole, places, {some.data(), 5, 80, 80, 1},
+                         2);
+    for (std::int64_t y = 0; y < 5; ++y) {
+      const float* expected = &all[(places.row + y * places.row_step) * 150 + places.col];
+      CHECK(std::memcmp(&some[y * 80], expected, 80 * sizeof(float)) == 0);
+    }
+  }
+}
+
 TEST_CASE("shadow_search leaves out masked and not finite pixels") {
   const std::vector<float> clean = ring(50, 90, 24, 40, 8);
   std::vector<float> data = clean;

@@ -13,7 +13,7 @@ from fleckcore.detection.footprint import Footprint, Window
 from fleckcore.detection.modelled import Modelled
 from fleckcore.detection.options import Options
 from fleckcore.detection.profile import ANY_DIRECTION, Profile
-from fleckcore.detection.scores import Image, halved
+from fleckcore.detection.scores import Image, all_halved
 from fleckcore.detection.shadow import Shadow
 from fleckcore.detection.streak import FREE, Streak
 from fleckcore.detection.streaks import MAX_DEPTH, Line, StreakSearch, linked
@@ -117,7 +117,7 @@ def find_streaks(frame: Frame, large: Modelled, options: Options, threads: int |
     if options.shapes == "all" and options.normalise == "ratio" and min(frame.shape) >= 4:
         lost, valid = wide_loss(large.divided_out(frame), options, threads, deepest=MAX_DEPTH)
         doubt = large.doubt(options.model_error)
-        binned = None if doubt is None else halved(doubt, np.ones_like(doubt))[0]
+        binned = None if doubt is None else all_halved(doubt)
         found = StreakSearch(
             lost,
             valid,

@@ -23,6 +23,7 @@ __all__ = [
     "Noise",
     "Scores",
     "White",
+    "all_halved",
     "centre_of",
     "halved",
     "limit_of_few",
@@ -130,8 +131,7 @@ class White:
         """That of the image binned 2 x 2."""
         if self.rough is None:
             return White(self.usual / 2, None)
-        rough, _ = halved(self.rough, np.ones_like(self.rough))
-        return White(self.usual / 2, rough)
+        return White(self.usual / 2, all_halved(self.rough))
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,11 +154,11 @@ class Level:
     def halved(self) -> Level:
         """Binned twice as much."""
         residual, valid = halved(self.residual, self.valid)
-        explained, _ = halved(self.explained, np.ones_like(self.valid))
         changed = [
             (slice(y.start // 2, (y.stop + 1) // 2), slice(x.start // 2, (x.stop + 1) // 2))
             for y, x in self.changed
         ]
+        explained = all_halved(self.explained)
         return Level(2 * self.binning, residual, valid, explained, self.white.halved(), changed)
 
     def suited(self, radius: float) -> Level:
@@ -529,19 +529,24 @@ def peaks(scores: Scores, limit: float, reach: int) -> list[tuple[int, int, floa
 
 def halved(value: Image, valid: Image) -> tuple[Image, Image]:
     """Bin 2 x 2: the mean of what is valid, and how much is. An odd last row or column is left out."""
-    rows, cols = value.shape[0] // 2 * 2, value.shape[1] // 2 * 2
-
-    def total(image: Image) -> Image:
-        return (
-            image[:rows:2, :cols:2]
-            + image[1:rows:2, :cols:2]
-            + image[:rows:2, 1:cols:2]
-            + image[1:rows:2, 1:cols:2]
-        )
-
-    weight = total(valid)
-    mean = total(value * valid) / np.maximum(weight, np.float32(1e-6))
+    weight = _sum_of_four(valid)
+    mean = _sum_of_four(value * valid) / np.maximum(weight, np.float32(1e-6))
     return mean.astype(np.float32), weight / np.float32(4)
+
+
+def all_halved(value: Image) -> Image:
+    """Bin 2 x 2 what is valid everywhere."""
+    return _sum_of_four(value) / np.float32(4)
+
+
+def _sum_of_four(image: Image) -> Image:
+    rows, cols = image.shape[0] // 2 * 2, image.shape[1] // 2 * 2
+    return (
+        image[:rows:2, :cols:2]
+        + image[1:rows:2, :cols:2]
+        + image[:rows:2, 1:cols:2]
+        + image[1:rows:2, 1:cols:2]
+    )
 
 
 def centre_of(index: Any, binning: int) -> Any:

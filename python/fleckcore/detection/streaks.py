@@ -12,7 +12,15 @@ from numpy.typing import NDArray
 from fleckcore.detection.footprint import Window
 from fleckcore.detection.parallel import parallel_map
 from fleckcore.detection.scales import mesh_noise, significance_limit
-from fleckcore.detection.scores import BINNING, Image, Noise, centre_of, halved, limit_of_few
+from fleckcore.detection.scores import (
+    BINNING,
+    Image,
+    Noise,
+    all_halved,
+    centre_of,
+    halved,
+    limit_of_few,
+)
 from fleckcore.detection.streak import MOST_WIDTH, Streak, fit_streak
 from fleckcore.kernels import streak_search
 
@@ -275,8 +283,7 @@ class StreakSearch:
         doubt += np.float32(0.5 / BINNING) * slope
         for wanted in sorted({segment.binning for segment in SEGMENTS}):
             while binning < wanted:
-                everywhere = np.ones_like(valid)
-                (lost, valid), (doubt, _) = halved(lost, valid), halved(doubt, everywhere)
+                (lost, valid), doubt = halved(lost, valid), all_halved(doubt)
                 binning *= 2
             if cut == EVERYWHERE:
                 if min(lost.shape) < MESH:
