@@ -2,6 +2,7 @@
 // With no argument: names the compiler, the target and the kernels.
 #include <cstdio>
 #include <functional>
+#include <iterator>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -85,8 +86,8 @@ int main(int argc, char** argv) {
       {"median_filter 15x15 masked", [&] { median(15, mask); }},
       {"median_filter 15x15 uint16",
        [&] {
-         fleck::median_filter<std::uint16_t>(whole_image, {}, plane(whole_out, cols), {15, 15}, fleck::Border::reflect,
-                                             nullptr, 1);
+         fleck::median_filter<std::uint16_t>(whole_image, {}, plane(whole_out, cols), {15, 15},
+                                             fleck::Border::reflect, nullptr, 1);
        }},
       {"label_components",
        [&] {

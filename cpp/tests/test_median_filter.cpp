@@ -138,7 +138,7 @@ class Stored {
   fleck::Image image_;
 };
 
-// Counts the outputs that differ from sorting, looking at about one in so many, and one more where the threads matter.
+// Counts the outputs that differ from sorting, looking at about one in so many; one more where the threads matter.
 template <class Out, class T>
 int count_wrong(const Case<T>& frame, Layout layout, std::int64_t one_in) {
   const Stored<T> stored(frame, layout);
