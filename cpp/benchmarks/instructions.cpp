@@ -101,7 +101,7 @@ int main(int argc, char** argv) {
        }},
       {"find_seeds", [&] { fleck::find_seeds(image, {}, -4.8 * deviation, {}, 1); }},
       {"shadow_search",
-       [&] { fleck::shadow_search(image, {}, 8, fleck::ShadowPart::whole, 0, plane(out, cols), 1); }},
+       [&] { fleck::shadow_search(image, {}, 8, fleck::ShadowPart::whole, {}, plane(out, cols), 1); }},
       {"streak_search", [&] { fleck::streak_search(image, {}, 24, 30, plane(out, cols), 1); }},
       {"gaussian_filter", [&] { fleck::gaussian_filter(image, {}, 2, plane(out, cols), 1); }},
   };

@@ -263,7 +263,7 @@ struct Sample {
     for (int i = 0; i < size; ++i) keys[i] = sorted[i].key;
   }
 
-  Key low(int i) const { return i < 0 ? Key(0) : keys[i]; }
+  Key low(int i) const { return i < 0 ? Key(0) : high(i); }
   Key high(int i) const { return i >= size ? Key(last_key<Key> - 1) : keys[i]; }
 };
 
