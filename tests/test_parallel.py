@@ -14,7 +14,7 @@ def test_results_keep_their_order_and_no_thread_is_counted_twice(threads):
 
 def test_work_goes_on_side_by_side():
     both = threading.Barrier(2, timeout=30)
-    parallel_map(lambda item, own: both.wait(), range(2), 2)
+    assert sorted(parallel_map(lambda item, own: both.wait(), range(2), 2)) == [0, 1]
 
 
 def test_nothing_to_do_and_what_goes_wrong():

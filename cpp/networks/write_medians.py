@@ -22,7 +22,7 @@ TRIMMED_FROM = 9
 
 
 def halvings(rows: int, cols: int) -> tuple[int, int, str]:
-    """Tile rows and columns, and how the tile is halved: measured over 3x3 to 31x31."""
+    """Tile rows and columns, and how the tile is halved: the fewest steps of those tried, from 3x3 to 21x21."""
     side = min(rows, cols)
     if side <= 5:
         return 2, 2, "HV"

@@ -2,10 +2,9 @@
 #pragma once
 
 #include <algorithm>
-#include <memory>
-#include <new>
 #include <utility>
 
+#include "aligned.hpp"
 #include "element.hpp"
 #include "fleck/median_filter.hpp"
 #include "isa/median_tile.hpp"
@@ -45,26 +44,20 @@ class BandScratch {
       place(tile.spare_runs, region);
     };
     place_all();
-    memory_.reset(static_cast<std::byte*>(::operator new(size_, alignment)));
+    memory_.resize(size_);
     place_all();
-    std::fill_n(tile.step, 2 * tile_cols + window_cols, std::uint8_t(0));
     std::fill_n(tile.step + tile_cols - 1, window_cols, std::uint8_t(1));
   }
 
  private:
-  static constexpr std::align_val_t alignment{64};
-  struct Free {
-    void operator()(std::byte* p) const { ::operator delete(p, alignment); }
-  };
-
   template <class T>
   void place(T*& plane, std::size_t n) {
-    if (memory_) plane = reinterpret_cast<T*>(memory_.get() + size_);
+    if (!memory_.empty()) plane = reinterpret_cast<T*>(memory_.data() + size_);
     size_ += (n * sizeof(T) + 63) / 64 * 64;
   }
 
   std::size_t size_ = 0;
-  std::unique_ptr<std::byte, Free> memory_;
+  Aligned<std::byte> memory_;
 };
 
 // Tall tiles for tall windows: the halo costs less, the scratch more.

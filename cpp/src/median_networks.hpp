@@ -3,10 +3,8 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstring>
 #include <limits>
 #include <memory>
-#include <new>
 #include <span>
 #include <vector>
 
@@ -14,6 +12,7 @@
 #include <xmmintrin.h>
 #endif
 
+#include "aligned.hpp"
 #include "element.hpp"
 #include "fleck/median_filter.hpp"
 #include "isa/median_keys.hpp"
@@ -101,7 +100,7 @@ class NetworkFilter {
     const std::int64_t bands = (out_.rows - 1) / band_rows + 1;
     std::vector<std::unique_ptr<Work>> work(resolve_threads(threads));
     parallel_for(blocks * bands, threads, [&](std::int64_t job, int worker) {
-      const KeepSubnormals guard;
+      [[maybe_unused]] KeepSubnormals guard;
       if (!work[worker]) work[worker] = std::make_unique<Work>(sizes_, tiles);
       const std::int64_t row0 = job / blocks * band_rows;
       band(*work[worker], row0, std::min(row0 + band_rows, out_.rows), job % blocks * per_tile * tiles, left);
@@ -123,22 +122,16 @@ class NetworkFilter {
       this->untrimmed = untrimmed_strips;
       this->unproven = unproven_tiles_.data();
       const std::ptrdiff_t ring = this->row_size() * this->ring_rows(), medians_size = this->medians_size();
-      const std::ptrdiff_t all = ring + medians_size + network.workspace + this->line_size() + network.lanes;
-      memory_.reset(static_cast<Key*>(::operator new(all * sizeof(Key), alignment)));
-      std::memset(static_cast<void*>(memory_.get()), 0, all * sizeof(Key));
-      this->pixels = memory_.get();
+      memory_.resize(ring + medians_size + network.workspace + this->line_size() + network.lanes);
+      this->pixels = memory_.data();
       this->medians = this->pixels + ring;
       this->workspace = this->medians + medians_size;
       line = this->workspace + network.workspace;
     }
 
    private:
-    static constexpr std::align_val_t alignment{64};
-    struct Free {
-      void operator()(Key* p) const { ::operator delete(p, alignment); }
-    };
     std::vector<int> unproven_tiles_;
-    std::unique_ptr<Key, Free> memory_;
+    Aligned<Key> memory_;
   };
 
   struct LateTile {

@@ -11,6 +11,10 @@
 #include <type_traits>
 #include <vector>
 
+#if defined(__SSE__)
+#include <xmmintrin.h>
+#endif
+
 #include "fleck/median_filter.hpp"
 #include "frames.hpp"
 
@@ -299,3 +303,27 @@ TEST_CASE("a window that does not fit, or an output of the wrong type, is refuse
                                                fleck::Border::reflect, nullptr, 1),
                   std::invalid_argument);
 }
+
+#if defined(__SSE__)
+TEST_CASE("subnormal numbers count where the caller's processor takes them for zero") {
+  const unsigned saved = _mm_getcsr();
+  std::vector<std::uint32_t> bits(40 * 70);
+  for (std::size_t i = 0; i < bits.size(); ++i) bits[i] = static_cast<std::uint32_t>(1 + i * 7919 % 8000000);
+  std::vector<float> data(bits.size());
+  std::memcpy(data.data(), bits.data(), bits.size() * sizeof(float));
+  const auto right = median(data, 40, 70, {5, 5}, fleck::Border::nearest);
+  _mm_setcsr(saved | 0x8040u);  // DAZ and FTZ
+  const auto found = median(data, 40, 70, {5, 5}, fleck::Border::nearest);
+  const unsigned after = _mm_getcsr();
+  _mm_setcsr(saved);
+  CHECK((after & 0x8040u) == 0x8040u);
+  CHECK(std::memcmp(found.data(), right.data(), found.size() * sizeof(float)) == 0);
+  std::vector<std::uint32_t> window;
+  for (int y = 10; y < 15; ++y)
+    for (int x = 20; x < 25; ++x) window.push_back(bits[y * 70 + x]);
+  std::sort(window.begin(), window.end());
+  std::uint32_t middle;
+  std::memcpy(&middle, &right[12 * 70 + 22], sizeof middle);
+  CHECK(middle == window[12]);
+}
+#endif

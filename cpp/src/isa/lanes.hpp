@@ -1,7 +1,9 @@
-// Vectors of float or double, as wide as the registers of the instruction set: gcc keeps a wider one in memory.
+// Vectors of float or double, as wide as the registers.
 #pragma once
 
 #include <cstdint>
+
+#include "isa/vector.hpp"
 
 #if defined(__AVX2__)
 #include <immintrin.h>
@@ -11,17 +13,10 @@
 
 namespace fleck::FLECK_ISA {
 
-#if defined(__AVX512F__)
-constexpr int width = 64;
-#elif defined(__AVX2__)
-constexpr int width = 32;
-#else
-constexpr int width = 16;
-#endif
 template <class T>
-constexpr int lanes = width / sizeof(T);
+constexpr int lanes = vector_bytes / sizeof(T);
 template <class T>
-using Lanes __attribute__((vector_size(width))) = T;
+using Lanes __attribute__((vector_size(vector_bytes))) = T;
 
 template <class Vector, class T>
 inline Vector load(const T* from) noexcept {

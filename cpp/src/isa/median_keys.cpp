@@ -1,5 +1,7 @@
 #include "isa/median_keys.hpp"
 
+#include "isa/pixel_types.hpp"
+
 namespace fleck::FLECK_ISA {
 namespace {
 
@@ -113,22 +115,7 @@ void write_values(const network_key<E>* keys, std::int64_t n, Out* out, std::ptr
   template bool read_keys<E, true>(const std::byte*, std::ptrdiff_t, std::int64_t, network_key<E>*);
 #define FLECK_WRITE(E, Out) \
   template void write_values<E, Out>(const network_key<E>*, std::int64_t, Out*, std::ptrdiff_t);
-#define FLECK_INTEGER(E, Even) FLECK_READ(E) FLECK_WRITE(E, E) FLECK_WRITE(E, Even)
-FLECK_INTEGER(std::uint8_t, float)
-FLECK_INTEGER(std::int8_t, float)
-FLECK_INTEGER(std::uint16_t, float)
-FLECK_INTEGER(std::int16_t, float)
-FLECK_INTEGER(std::uint32_t, double)
-FLECK_INTEGER(std::int32_t, double)
-FLECK_INTEGER(std::uint64_t, double)
-FLECK_INTEGER(std::int64_t, double)
-FLECK_READ(Half)
-FLECK_WRITE(Half, float)
-FLECK_READ(float)
-FLECK_WRITE(float, float)
-FLECK_READ(double)
-FLECK_WRITE(double, double)
-#undef FLECK_INTEGER
+FLECK_FOR_EACH_PIXEL_TYPE(FLECK_READ, FLECK_WRITE)
 #undef FLECK_WRITE
 #undef FLECK_READ
 

@@ -9,7 +9,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "isa.hpp"
+#include "isa/vector.hpp"
 
 #if defined(__SSE2__)
 #include <immintrin.h>
@@ -18,14 +18,6 @@
 #endif
 
 namespace fleck::FLECK_ISA {
-
-#if defined(__AVX512BW__)
-inline constexpr int vector_bytes = 64;
-#elif defined(__AVX2__)
-inline constexpr int vector_bytes = 32;
-#else
-inline constexpr int vector_bytes = 16;
-#endif
 
 template <class Type>
 struct NetworkLanes {

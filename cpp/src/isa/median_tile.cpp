@@ -7,6 +7,8 @@
 // median there, any other subtracts them. What is left unfinished goes on with the next band above.
 #include "isa/median_tile.hpp"
 
+#include "isa/vector.hpp"
+
 #if defined(__BMI2__)
 #include <immintrin.h>
 #elif defined(__SSE2__)
@@ -18,13 +20,7 @@ namespace {
 
 // --- Vectors of bytes, as wide as the instruction set has them -------------------------------------------------
 
-#if defined(__AVX512BW__)
-constexpr int lanes = 64;
-#elif defined(__AVX2__)
-constexpr int lanes = 32;
-#else
-constexpr int lanes = 16;
-#endif
+constexpr int lanes = vector_bytes;
 typedef std::uint8_t Bytes __attribute__((vector_size(lanes), may_alias));
 
 // One bit per lane; every lane of v is 0 or 0xff.

@@ -2,6 +2,8 @@
 
 #include <bit>
 
+#include "isa/pixel_types.hpp"
+
 namespace fleck::FLECK_ISA {
 namespace {
 
@@ -119,22 +121,7 @@ void write_medians(const ordered_key<E>* lower, const ordered_key<E>* upper, con
 #define FLECK_WRITE(E, Out)                                                                                     \
   template void write_medians<E, Out>(const ordered_key<E>*, const ordered_key<E>*, const std::int32_t*,       \
                                       std::int64_t, Out*, std::ptrdiff_t);
-#define FLECK_INTEGER(E, Even) FLECK_READ(E) FLECK_WRITE(E, E) FLECK_WRITE(E, Even)
-FLECK_INTEGER(std::uint8_t, float)
-FLECK_INTEGER(std::int8_t, float)
-FLECK_INTEGER(std::uint16_t, float)
-FLECK_INTEGER(std::int16_t, float)
-FLECK_INTEGER(std::uint32_t, double)
-FLECK_INTEGER(std::int32_t, double)
-FLECK_INTEGER(std::uint64_t, double)
-FLECK_INTEGER(std::int64_t, double)
-FLECK_READ(Half)
-FLECK_WRITE(Half, float)
-FLECK_READ(float)
-FLECK_WRITE(float, float)
-FLECK_READ(double)
-FLECK_WRITE(double, double)
-#undef FLECK_INTEGER
+FLECK_FOR_EACH_PIXEL_TYPE(FLECK_READ, FLECK_WRITE)
 #undef FLECK_WRITE
 #undef FLECK_READ
 

@@ -2,18 +2,13 @@
 
 #include <limits>
 
+#include "isa/vector.hpp"
+
 namespace fleck::FLECK_ISA {
 
 namespace {
 
-// As wide as the registers are: gcc keeps a wider vector in memory.
-#if defined(__AVX512F__)
-constexpr int lanes = 16, vectors = 4;
-#elif defined(__AVX__)
-constexpr int lanes = 8, vectors = 8;
-#else
-constexpr int lanes = 4, vectors = 8;
-#endif
+constexpr int lanes = vector_bytes / sizeof(float), vectors = vector_bytes == 64 ? 4 : 8;
 using Lanes = float __attribute__((vector_size(lanes * sizeof(float))));
 
 inline void load(const float* from, Lanes& value) noexcept { __builtin_memcpy(&value, from, sizeof value); }
