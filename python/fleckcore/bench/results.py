@@ -23,7 +23,7 @@ def _conditions(copy_ms: float) -> dict[str, Any]:
         "fleckcore": __version__,
         "processor": _processor(),
         "isa": build_config()["isa"],
-        "copy_ms": round(copy_ms, 3),
+        "copy_ms": copy_ms,
     }
 
 
