@@ -92,8 +92,8 @@ class Network:
                 out.append(odd[i] if i < len(odd) else even[i + 1])
         return out
 
-    def write(self, groups: Sequence[Sequence[tuple[int, str]]]) -> list[str]:
-        """The program's lines, without what no result needs, group by group of results and where they are stored."""
+    def write(self, groups: Sequence[Sequence[tuple[int, Sequence[str]]]]) -> list[str]:
+        """The program's lines, without what no result needs, group by group of results and the lines that use them."""
         lines: list[str] = []
         written: set[int] = set()
 
@@ -114,9 +114,9 @@ class Network:
             for v in self.whole:
                 if v in needed:
                     value(v)
-            for v, place in group:
+            for v, uses in group:
                 value(v)
-                lines.append(f"L::store({place}, v{v});")
+                lines += uses
         return lines
 
     def needed(self, results: Sequence[int]) -> set[int]:

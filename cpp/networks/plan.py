@@ -70,7 +70,7 @@ class Output:
     col: int
     piece: tuple[SortedList, int]
     corner: tuple[int, int] | None
-    rank: int  # among what is kept of all three
+    rank: int  # of the middle one, among what is kept of all three
 
 
 @dataclass(eq=False)
@@ -90,6 +90,8 @@ class Plan:
 
     With `spread`, a list of n of the window's N pixels keeps only `spread` standard deviations of the rank that the
     median has in it, sqrt(n (1 - n / N)) / 2, on each side.
+
+    With `margin`, not the middle rank alone is wanted but as many more on each side of it.
     """
 
     def __init__(
@@ -100,9 +102,10 @@ class Plan:
         tile_cols: int,
         halvings: str,
         spread: float | None = None,
+        margin: int = 0,
     ) -> None:
         self.rows, self.cols, self.tile_rows, self.tile_cols = rows, cols, tile_rows, tile_cols
-        self.spread = spread
+        self.spread, self.margin = spread, margin
         self.known: dict[Rectangle, SortedList] = {}
         self.lists: list[SortedList] = []  # each after those that it is made of
         self.outputs: list[Outputs] = []
@@ -112,12 +115,13 @@ class Plan:
     # --- Lists ---------------------------------------------------------------------------------------------------
 
     def kept(self, n: int) -> tuple[int, int, bool]:
-        """The ranks of n sorted pixels that are kept, and whether some are left out that can be the median."""
+        """The ranks of n sorted pixels that are kept, and whether some are left out that can be wanted."""
         window = self.rows * self.cols
-        first, last = max(0, window // 2 - (window - n)), min(n, window // 2 + 1)
+        lowest, highest = window // 2 - self.margin, window // 2 + self.margin
+        first, last = max(0, lowest - (window - n)), min(n, highest + 1)
         if self.spread is None or n < 2 * self.rows:
             return first, last, False
-        half = self.spread * math.sqrt(n * (1 - n / window)) / 2
+        half = self.spread * math.sqrt(n * (1 - n / window)) / 2 + self.margin
         low, high = max(first, round(n / 2 - half)), min(last, round(n / 2 + half))
         return low, high, (low, high) != (first, last)
 

@@ -1,8 +1,10 @@
 """Writes the C++ of the median networks: python write_medians.py OUTPUT.hpp
 
-For every window two classes, Median15x15 and TrimmedMedian15x15. Both compute the medians of a tile in all lanes of
-`L` at once, from lists that the step before has left in `slots` and from the pixels themselves; the second leaves
-out ranks that are hardly ever the median, and says when a median is not proven by what it has kept.
+For every window up to four classes: Median15x15, MaskedMedian15x15 and both trimmed. They compute the medians of a tile
+in all lanes of `L` at once, from lists that the step before has left in `slots` and from the pixels themselves.
+Trimmed ones leave out ranks that are hardly ever the median, and say when a median is not proven by what they have
+kept. Masked ones know pixels that do not count: these stand as the lowest number and as the highest by turns, and
+`shifts` says how many more as the lowest than as the highest in each window. They give the two middle ones of the rest.
 """
 
 from __future__ import annotations
@@ -19,6 +21,9 @@ SPREAD = 4.2
 INLINED = 40
 # Below, trimming saves nothing.
 TRIMMED_FROM = 9
+# How many ranks pixels that do not count may shift the middle, over the root of the window's rows. By turns, those of a
+# row shift it by a half or not at all: some .35 standard deviations.
+MARGIN = 1.55
 
 
 def halvings(rows: int, cols: int) -> tuple[int, int, str]:
@@ -55,7 +60,9 @@ class Functions:
                 runs.append(network.sort(self.inputs(network, made.pixels)))
             merged = runs[0] if len(runs) == 1 else network.merge(*runs)
             results = merged[made.first - offset : made.last - offset]
-            lines = network.write([[(v, f"out, {i}") for i, v in enumerate(results)]])
+            lines = network.write(
+                [[(v, [f"L::store(out, {i}, v{v});"]) for i, v in enumerate(results)]]
+            )
             if made.bounded:
                 lines += self.bounds(made, parts)
             self.add(
@@ -65,48 +72,68 @@ class Functions:
             )
         return name
 
-    def for_outputs(self, made: Outputs) -> str:
+    def for_outputs(self, made: Outputs, margin: int) -> str:
         core, outputs = made.core, made.outputs
         parts = [
             f"{output.piece[0].size}{'c' * (output.corner is not None)}at{output.rank}"
             for output in outputs
         ]
-        name = "_".join(["medians", f"{core.size}{'b' * core.bounded}", *parts])
+        name = "_".join([f"medians{margin or ''}", f"{core.size}{'b' * core.bounded}", *parts])
         if name not in self.text:
             network = Network()
             a = network.inputs("a", core.size)
-            arguments, medians = ["const T* a"], []
+            arguments, results = ["const T* a"], []
             for i, output in enumerate(outputs):
                 assert not output.piece[0].bounded
                 merged = network.merge(a, network.inputs(f"b{i}", output.piece[0].size))
-                median = merged[output.rank]
+                arguments.append(f"const T* b{i}")
+                corner = None
                 if output.corner is not None:
                     corner = network.input(f"L::load(rows{i}[0], at{i})")
-                    median = network.maximum(
-                        merged[output.rank - 1], network.minimum(median, corner)
-                    )
-                medians.append(median)
-                corner_arguments = [f"const T* const* rows{i}", f"std::ptrdiff_t at{i}"]
-                arguments += [
-                    f"const T* b{i}",
-                    *(corner_arguments if output.corner is not None else []),
-                ]
-            arguments += [f"T* __restrict out{i}" for i in range(len(outputs))]
-            lines = network.write([[(median, f"out{i}, 0")] for i, median in enumerate(medians)])
+                    arguments += [f"const T* const* rows{i}", f"std::ptrdiff_t at{i}"]
+                ranks = range(output.rank - margin, output.rank + margin + 1)
+                values = [self.with_one_more(network, merged, corner, rank) for rank in ranks]
+                results.append(list(zip(values, self.choose(values, i), strict=True)))
+                arguments += [f"const T* shifts{i}", f"T* __restrict uppers{i}"] if margin else []
+                arguments.append(f"T* __restrict out{i}")
+            lines = network.write(results)
             if core.bounded:
                 arguments.append("typename L::Doubt& unproven")
-                for better, place in (("min", 0), ("max", 1)):
-                    value = f"v{medians[0]}"
-                    for median in medians[1:]:
-                        value = f"L::{better}({value}, v{median})"
-                    order = (
-                        (value, f"L::load(a, {core.size})")
-                        if place == 0
-                        else (f"L::load(a, {core.size + 1})", value)
-                    )
-                    lines.append(f"unproven |= L::less({', '.join(order)});")
+                lines += self.proof(core, len(outputs))
             self.add(name, arguments, lines)
         return name
+
+    def with_one_more(self, network: Network, merged: list[int], one: int | None, rank: int) -> int:
+        """The value of a rank when one more has joined a sorted list."""
+        if one is None:
+            return merged[rank]
+        value = network.minimum(merged[rank], one) if rank < len(merged) else one
+        return network.maximum(merged[rank - 1], value) if rank > 0 else value
+
+    def choose(self, values: list[int], i: int) -> list[list[str]]:
+        """After each of some middle ranks the lines that make the lower and the upper median of output i of it."""
+        margin = len(values) // 2
+        lines = [[f"[[maybe_unused]] V lower{i} = v{values[0]}, upper{i} = v{values[0]};"]]
+        for k, v in enumerate(values[1:], start=1 - margin):
+            lines.append([f"lower{i} = L::from(s{i}, {2 * k}, v{v}, lower{i});"])
+            lines[-1].append(f"upper{i} = L::from(s{i}, {2 * k - 1}, v{v}, upper{i});")
+        if margin:
+            lines[0].insert(0, f"const V s{i} = L::load(shifts{i}, 0);")
+            lines[-1].append(f"L::store(uppers{i}, 0, upper{i});")
+        lines[-1].append(f"L::store(out{i}, 0, lower{i});")
+        return lines
+
+    def proof(self, core: SortedList, outputs: int) -> list[str]:
+        """Marks the lanes where a median is below or above all that was kept."""
+        lines = []
+        for which, better in (("lower", "min"), ("upper", "max")):
+            value = f"{which}0"
+            for i in range(1, outputs):
+                value = f"L::{better}({value}, {which}{i})"
+            low, high = f"L::load(a, {core.size})", f"L::load(a, {core.size + 1})"
+            order = f"{value}, {low}" if which == "lower" else f"{high}, {value}"
+            lines.append(f"unproven |= L::less({order});")
+        return lines
 
     def add(self, name: str, arguments: list[str], lines: list[str]) -> None:
         inlined = "FLECK_SHORT_NETWORK" if len(lines) <= INLINED else "FLECK_NETWORK"
@@ -200,10 +227,12 @@ class Writer:
             f"  static constexpr int tile_rows = {plan.tile_rows}, tile_cols = {plan.tile_cols};",
             f"  static constexpr int lead = {plan.lead}, slots = {plan.depth}, reach = {self.reach()};",
             f"  static constexpr int slot_size = {plan.slot_size}, scratch_size = {self.scratch.size};",
+            f"  static constexpr int margin = {plan.margin};",
             "  static void ahead(const T* const* rows, T* const* slots, [[maybe_unused]] T* scratch) {",
             *(f"    {line}" for line in calls[:ahead]),
             "  }",
-            "  static auto tile(const T* const* rows, T* const* slots, [[maybe_unused]] T* scratch, T* const* out) {",
+            "  static auto tile(const T* const* rows, T* const* slots, [[maybe_unused]] T* scratch, T* const* out,",
+            "                   [[maybe_unused]] const T* const* shifts, [[maybe_unused]] T* const* uppers) {",
             *(["    typename L::Doubt unproven{};"] if bounded else []),
             *(f"    {line}" for line in calls[ahead:]),
             f"    return {'L::bits(unproven)' if bounded else 'std::uint64_t(0)'};",
@@ -271,9 +300,10 @@ class Writer:
             arguments.append(self.place(*output.piece))
             if output.corner is not None:
                 arguments += [f"rows + {output.corner[0]}", str(output.corner[1])]
-        arguments += [f"out[{output.row}] + {output.col} * L::lanes" for output in made.outputs]
+            planes = ["shifts", "uppers", "out"] if self.plan.margin else ["out"]
+            arguments += [f"{plane}[{output.row}] + {output.col} * L::lanes" for plane in planes]
         arguments += ["unproven"] * made.core.bounded
-        return f"{self.functions.for_outputs(made)}<L>({', '.join(arguments)});"
+        return f"{self.functions.for_outputs(made, self.plan.margin)}<L>({', '.join(arguments)});"
 
     def place(self, made: SortedList, tile: int) -> str:
         if made.slot is None:
@@ -287,13 +317,16 @@ def main(output: str, windows: list[str]) -> None:
     entries: list[str] = []
     for window in windows:
         rows, cols = map(int, window.split("x"))
-        names = [f"Median{window}"] * 2
-        classes += Writer(Plan(rows, cols, *halvings(rows, cols)), names[0], functions).text()
-        if min(rows, cols) >= TRIMMED_FROM:
-            names[1] = f"TrimmedMedian{window}"
-            classes += Writer(
-                Plan(rows, cols, *halvings(rows, cols), spread=SPREAD), names[1], functions
-            ).text()
+        margin = min(round(MARGIN * rows**0.5), rows * cols // 2)
+        names = []
+        for kind, wanted in (("", 0), ("Masked", margin)):
+            names += [f"{kind}Median{window}"] * 2
+            plan = Plan(rows, cols, *halvings(rows, cols), margin=wanted)
+            classes += Writer(plan, names[-1], functions).text()
+            if min(rows, cols) >= TRIMMED_FROM:
+                names[-1] = f"Trimmed{kind}Median{window}"
+                plan = Plan(rows, cols, *halvings(rows, cols), spread=SPREAD, margin=wanted)
+                classes += Writer(plan, names[-1], functions).text()
         entries.append(f"X({', '.join(names)})")
     text = [line for lines in functions.text.values() for line in lines]
     macro = f"#define FLECK_MEDIAN_NETWORKS(X) {' '.join(entries)}"

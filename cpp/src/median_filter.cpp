@@ -12,21 +12,6 @@
 namespace fleck {
 namespace {
 
-// Whether so many pixels are left out that the networks would be of no use: some in half of the tiles.
-bool mostly_masked(const Mask& mask, std::int64_t tile_rows) {
-  if (!mask) return false;
-  std::int64_t tiles = 0, masked = 0;
-  for (std::int64_t r = 0; r < mask.rows; r += tile_rows) {
-    for (std::int64_t c = 0; c < mask.cols; c += tile_cols, ++tiles) {
-      bool any = false;
-      for (std::int64_t y = r; y < std::min(r + tile_rows, mask.rows) && !any; ++y)
-        for (std::int64_t x = c; x < std::min(c + tile_cols, mask.cols); ++x) any |= mask(y, x) != 0;
-      masked += any;
-    }
-  }
-  return 2 * masked > tiles;
-}
-
 template <class E, bool Swapped, class Out>
 void run(const Image& image, const Mask& mask, const View2D<Out>& out, MedianWindow window, Border border,
          const std::byte* cval, int threads) {
@@ -34,7 +19,7 @@ void run(const Image& image, const Mask& mask, const View2D<Out>& out, MedianWin
   const int rows = static_cast<int>(std::min<std::int64_t>(band_tile_rows(window.rows), image.rows));
   TileSet left(image.rows, image.cols, rows, tile_cols);
   const NetworkFilter<E, Swapped, Out> networks(image, mask, out, window, border, cval);
-  if (networks.exists() && !mostly_masked(mask, rows))
+  if (networks.exists())
     networks.run(left, threads);
   else
     left.add(0, image.rows, 0, image.cols);

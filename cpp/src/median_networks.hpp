@@ -1,11 +1,13 @@
-// The median filter by networks: small windows, nothing left out but a few tiles that it names.
+// The median filter by networks: small windows.
 #pragma once
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <limits>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #if defined(__SSE__)
@@ -73,6 +75,38 @@ class TileSet {
   std::vector<std::atomic<std::uint8_t>> marks_;
 };
 
+// One line of pixels that go into a strip. Those that are left out stand as the lowest key and as the highest by turns.
+template <class Key>
+class NetworkLine {
+ public:
+  static constexpr std::int64_t chunk = 64;  // pixels that are looked through together for one without a key
+
+  NetworkLine(Key* line_keys, Key* line_signs, bool first_low)
+      : keys(line_keys), signs(line_signs), flipped_(first_low ? 0 : ~std::uint64_t(0)) {}
+
+  void keep(std::int64_t at, std::int64_t n) {
+    if (masked) std::fill_n(signs + at, n, Key(0));
+  }
+
+  // Of n <= 64 pixels those that have a bit.
+  void leave_out(std::int64_t at, std::int64_t n, std::uint64_t bits) {
+    if (bits == 0) return keep(at, n);
+    if (!masked) std::fill_n(signs, at, Key(0));
+    masked = true;
+    std::uint64_t odd = bits;  // whether a bit and those before it are an odd number
+    for (int shift = 1; shift < 64; shift *= 2) odd ^= odd << shift;
+    const std::uint64_t low = bits & (odd ^ flipped_);
+    FLECK_PICK(put_extremes<Key>)(low, bits & ~low, n, keys + at, signs + at);
+    if (std::popcount(bits) & 1) flipped_ = ~flipped_;
+  }
+
+  Key *keys, *signs;
+  bool masked = false;  // some pixel is left out; if none is, signs are not written
+
+ private:
+  std::uint64_t flipped_;
+};
+
 template <class E, bool Swapped, class Out>
 class NetworkFilter {
   using Key = network_key<E>;
@@ -83,16 +117,18 @@ class NetworkFilter {
       : image_(image), mask_(mask), out_(out), border_(border), half_rows_(window.rows / 2),
         half_cols_(window.cols / 2),
         sizes_(FLECK_PICK(network_sizes<Key>)(static_cast<int>(window.rows), static_cast<int>(window.cols))) {
-    if (border == Border::constant) {
-      constexpr std::byte zero[sizeof(E)] = {};
-      outside_known_ = FLECK_PICK(read_keys<E, false>)(cval ? cval : zero, sizeof(E), 1, &outside_);
-    }
+    if (border != Border::constant) return;
+    constexpr std::byte zero[sizeof(E)] = {};
+    const std::byte* value = cval ? cval : zero;
+    outside_known_ = FLECK_PICK(read_keys<E, false>)(value, sizeof(E), 1, &outside_);
+    outside_left_out_ = FLECK_PICK(find_keyless<E, false>)(value, sizeof(E), 1).nan != 0;
   }
 
   // Whether there is a network for this window.
   bool exists() const { return sizes_.tile_rows > 0; }
 
-  // Writes every output, and adds to `left` the tiles whose outputs are wrong: a pixel in a window has no key.
+  // Writes every output, and adds to `left` the tiles whose outputs are wrong: a pixel in a window has no key and is not
+  // left out, or those that are left out have hardly come by turns.
   void run(TileSet& left, int threads) const {
     const std::int64_t per_tile = std::int64_t(sizes_.lanes) * sizes_.tile_cols;
     const std::int64_t blocks = (out_.cols - 1) / (std::int64_t(sizes_.lanes) * max_lane_cols) + 1;
@@ -111,31 +147,77 @@ class NetworkFilter {
   static constexpr int max_lane_cols = 256;       // outputs of a lane: the ring of rows should fit the L2 cache
   static constexpr std::int64_t band_rows = 128;  // outputs of one job; a multiple of every tile's rows
   static constexpr std::size_t late_groups = 8;   // of lanes, so that the full network comes into the cache for many
-  static constexpr std::int64_t chunk = 64;       // pixels that are looked through for one without a key
 
-  // A strip and the line that goes into it and comes out of it.
+  // A strip and the lines that go into it and come out of it.
   struct Strip : MedianStrip<Key> {
-    Key* line;
+    Key *line, *signs_line, *shifts_line;
 
     Strip(const NetworkSizes& network, int tiles_in_a_lane, std::ptrdiff_t stride, int untrimmed_strips)
-        : MedianStrip<Key>{network, tiles_in_a_lane, stride}, unproven_tiles_(std::size_t(network.lanes) * this->tiles) {
+        : MedianStrip<Key>{network, tiles_in_a_lane, stride}, tiles_(2 * std::size_t(network.lanes) * this->tiles),
+          masked_rows_(this->ring_rows()) {
       this->untrimmed = untrimmed_strips;
-      this->unproven = unproven_tiles_.data();
-      const std::ptrdiff_t ring = this->row_size() * this->ring_rows(), medians_size = this->medians_size();
-      memory_.resize(ring + medians_size + network.workspace + this->line_size() + network.lanes);
-      this->pixels = memory_.data();
-      this->medians = this->pixels + ring;
-      this->workspace = this->medians + medians_size;
-      line = this->workspace + network.workspace;
+      this->unproven = tiles_.data();
+      this->shifted = tiles_.data() + tiles_.size() / 2;
+      const std::ptrdiff_t ring = this->row_size() * this->ring_rows(), outputs = this->medians_size();
+      const std::ptrdiff_t line_size = this->line_size() + network.lanes;
+      memory_.resize(2 * ring + 3 * outputs + 2 * this->row_size() + network.workspace + 3 * line_size);
+      Key* free = memory_.data();
+      const auto take = [&](std::ptrdiff_t n) { return std::exchange(free, free + n); };
+      this->pixels = take(ring);
+      this->signs = take(ring);
+      this->medians = take(outputs);
+      this->uppers = take(outputs);
+      this->shifts = take(outputs);
+      this->column_sums = take(2 * this->row_size());
+      this->workspace = take(network.workspace);
+      line = take(line_size);
+      signs_line = take(line_size);
+      shifts_line = take(line_size);
+    }
+
+    // Puts the lines into row y of the rings.
+    void put(std::int64_t y, bool masked_line) {
+      FLECK_PICK(put_line<Key>)(*this, this->pixels, y, line);
+      const std::int64_t row = y % this->ring_rows();
+      if (masked_line)
+        FLECK_PICK(put_line<Key>)(*this, this->signs, y, signs_line);
+      else if (masked_rows_[row])
+        std::fill_n(this->signs + row * this->row_size(), this->row_size(), Key(0));
+      masked_rows_[row] = masked_line;
+    }
+
+    void find(std::int64_t y) {
+      this->masked = std::find(masked_rows_.begin(), masked_rows_.end(), true) != masked_rows_.end();
+      FLECK_PICK(median_strip<Key>)(*this, y);
+      if (!this->masked) this->shifted_count = 0;
+    }
+
+    // Row r of the results into the lines.
+    void take(int r) {
+      FLECK_PICK(take_line<Key>)(*this, this->medians, r, line);
+      if (!this->masked) return;
+      FLECK_PICK(take_line<Key>)(*this, this->uppers, r, signs_line);
+      FLECK_PICK(take_line<Key>)(*this, this->shifts, r, shifts_line);
+    }
+
+    // n outputs of the lines from `at` on.
+    void write(std::ptrdiff_t at, std::int64_t n, Out* out, std::ptrdiff_t stride) const {
+      if (this->masked)
+        FLECK_PICK(write_means<E, Out>)(line + at, signs_line + at, shifts_line + at, n, out, stride);
+      else
+        FLECK_PICK(write_values<E, Out>)(line + at, n, out, stride);
     }
 
    private:
-    std::vector<int> unproven_tiles_;
+    std::vector<int> tiles_;
+    std::vector<char> masked_rows_;  // of the ring: some sign is not 0
     Aligned<Key> memory_;
   };
 
   struct LateTile {
     std::int64_t row, col;  // its first output
+    bool masked;
+    std::vector<Key> pixels, signs;  // of its windows, row by row
   };
 
   // One thread's memory.
@@ -143,6 +225,7 @@ class NetworkFilter {
     Strip strip;
     Strip late;  // tiles from anywhere, one in each lane, that take the full network
     std::vector<LateTile> late_tiles;
+    std::size_t late_count = 0;  // of them in use
 
     Work(const NetworkSizes& sizes, int tiles)
         : strip(sizes, tiles, std::int64_t(tiles) * sizes.tile_cols, 0),
@@ -157,62 +240,88 @@ class NetworkFilter {
     const auto load = [&](std::int64_t y) {
       const std::int64_t row = row0 + y - half_rows_;
       if (row >= row1 + half_rows_) return;  // no output needs it
-      read_line(row, col0 - half_cols_, cols + 2 * half_cols_, strip.line, [&](std::int64_t col, std::int64_t n) {
+      const auto missed = [&](std::int64_t col, std::int64_t n) {
         left.add(row - half_rows_, row + half_rows_ + 1, col - half_cols_, col + n + half_cols_);
-      });
-      FLECK_PICK(put_line<Key>)(strip, y, strip.line);
+      };
+      strip.put(y, read_line(row, col0 - half_cols_, cols + 2 * half_cols_, strip.line, strip.signs_line, missed));
     };
     for (std::int64_t y = 0; y < sizes_.window_rows - 1; ++y) load(y);
     for (std::int64_t y = 0; row0 + y < row1; y += sizes_.tile_rows) {
       for (int r = 0; r < sizes_.tile_rows; ++r) load(y + sizes_.window_rows - 1 + r);
       fetch(strip, row0 + y, col0, cols);
-      FLECK_PICK(median_strip<Key>)(strip, y);
+      strip.find(y);
       for (std::int64_t r = 0; r < std::min<std::int64_t>(sizes_.tile_rows, row1 - row0 - y); ++r) {
-        FLECK_PICK(take_line<Key>)(strip, static_cast<int>(r), strip.line);
-        FLECK_PICK(write_values<E, Out>)(strip.line, cols, &out_(row0 + y + r, col0), out_.col_stride);
+        strip.take(static_cast<int>(r));
+        strip.write(0, cols, &out_(row0 + y + r, col0), out_.col_stride);
       }
-      for (int i = 0; i < strip.unproven_count; ++i) {
-        const std::int64_t col = col0 + std::int64_t(strip.unproven[i]) * sizes_.tile_cols;
-        if (col < out_.cols) work.late_tiles.push_back({row0 + y, col});
-      }
-      if (work.late_tiles.size() >= late_groups * std::size_t(sizes_.lanes)) finish_late(work, sizes_.lanes);
+      const auto col_of = [&](int tile) { return col0 + std::int64_t(tile) * sizes_.tile_cols; };
+      for (int i = 0; i < strip.unproven_count; ++i)
+        if (col_of(strip.unproven[i]) < out_.cols) put_aside(work, y, strip.unproven[i], row0 + y, col_of(strip.unproven[i]));
+      for (int i = 0; i < strip.shifted_count; ++i) give_up(row0 + y, col_of(strip.shifted[i]), left);
+      if (work.late_count >= late_groups * std::size_t(sizes_.lanes)) finish_late(work, sizes_.lanes);
     }
     finish_late(work, 1);
   }
 
+  void give_up(std::int64_t row, std::int64_t col, TileSet& left) const {
+    left.add(row, row + sizes_.tile_rows, col, col + sizes_.tile_cols);
+  }
+
+  // Keeps the pixels of a tile of the strip that begins in row y of the ring.
+  void put_aside(Work& work, std::int64_t y, int number, std::int64_t row, std::int64_t col) const {
+    const Strip& strip = work.strip;
+    const int cols = static_cast<int>(work.late.line_stride), ring = strip.ring_rows();
+    if (work.late_tiles.size() == work.late_count) {
+      const std::vector<Key> room(std::size_t(ring) * cols);
+      work.late_tiles.push_back({0, 0, false, room, room});
+    }
+    LateTile& tile = work.late_tiles[work.late_count++];
+    tile.row = row, tile.col = col, tile.masked = strip.masked;
+    const int lane = number / strip.tiles, first = (sizes_.lead + number % strip.tiles) * sizes_.tile_cols;
+    const auto copy = [&](const Key* rows, Key* to) {
+      for (int r = 0; r < ring; ++r, to += cols) {
+        const Key* from = rows + (y + r) % ring * strip.row_size() + std::ptrdiff_t(first) * sizes_.lanes + lane;
+        for (int c = 0; c < cols; ++c) to[c] = from[std::ptrdiff_t(c) * sizes_.lanes];
+      }
+    };
+    copy(strip.pixels, tile.pixels.data());
+    if (strip.masked) copy(strip.signs, tile.signs.data());
+  }
+
   // Takes late tiles, a lane for each, until fewer than `enough` are left.
   void finish_late(Work& work, int enough) const {
-    std::vector<LateTile>& tiles = work.late_tiles;
-    while (static_cast<int>(tiles.size()) >= enough) {
-      const std::size_t n = std::min<std::size_t>(tiles.size(), sizes_.lanes);
-      finish(work.late, {tiles.end() - n, tiles.end()});
-      tiles.resize(tiles.size() - n);
+    while (static_cast<int>(work.late_count) >= enough) {
+      const std::size_t n = std::min<std::size_t>(work.late_count, sizes_.lanes);
+      work.late_count -= n;
+      finish(work.late, std::span(work.late_tiles).subspan(work.late_count, n));
     }
   }
 
   // The medians of tiles from anywhere, by the full network.
   void finish(Strip& strip, std::span<const LateTile> tiles) const {
-    const std::int64_t cols = strip.line_stride;
-    const std::int64_t last_row = out_.rows + half_rows_ - 1, last_col = out_.cols + half_cols_;
+    const std::ptrdiff_t cols = strip.line_stride;
+    const bool masked = std::any_of(tiles.begin(), tiles.end(), [](const LateTile& tile) { return tile.masked; });
     for (int y = 0; y < strip.ring_rows(); ++y) {
-      Key* line = strip.line;
-      for (const auto& [row, col] : tiles) {
-        const std::int64_t first = col - half_cols_;
-        read_line(std::min(row - half_rows_ + y, last_row), first, std::min(cols, last_col - first), line,
-                  [](std::int64_t, std::int64_t) {});
-        line += cols;
+      std::ptrdiff_t at = 0;
+      for (const LateTile& tile : tiles) {
+        std::copy_n(tile.pixels.data() + y * cols, cols, strip.line + at);
+        if (tile.masked)
+          std::copy_n(tile.signs.data() + y * cols, cols, strip.signs_line + at);
+        else
+          std::fill_n(strip.signs_line + at, cols, Key(0));
+        at += cols;
       }
-      FLECK_PICK(put_line<Key>)(strip, y, strip.line);
+      strip.put(y, masked);
     }
-    FLECK_PICK(median_strip<Key>)(strip, 0);
+    strip.find(0);
     for (int r = 0; r < sizes_.tile_rows; ++r) {
-      FLECK_PICK(take_line<Key>)(strip, r, strip.line);
-      const Key* line = strip.line;
-      for (const auto& [row, col] : tiles) {
-        if (row + r < out_.rows)
-          FLECK_PICK(write_values<E, Out>)(line, std::min<std::int64_t>(sizes_.tile_cols, out_.cols - col),
-                                           &out_(row + r, col), out_.col_stride);
-        line += sizes_.tile_cols;
+      strip.take(r);
+      std::ptrdiff_t at = 0;
+      for (const LateTile& tile : tiles) {
+        if (tile.row + r < out_.rows)
+          strip.write(at, std::min<std::int64_t>(sizes_.tile_cols, out_.cols - tile.col), &out_(tile.row + r, tile.col),
+                      out_.col_stride);
+        at += sizes_.tile_cols;
       }
     }
   }
@@ -230,37 +339,43 @@ class NetworkFilter {
     }
   }
 
-  // Keys of n pixels from (row, col) on, what is beyond the frame included. Calls missed(first column, number) where
-  // some pixel has none.
+  // Keys and signs of n pixels from (row, col) on, what is beyond the frame included; gives whether some pixel is left
+  // out. Calls missed(first column, number) where one has no key for another reason.
   template <class Missed>
-  void read_line(std::int64_t row, std::int64_t col, std::int64_t n, Key* keys, Missed missed) const {
+  bool read_line(std::int64_t row, std::int64_t col, std::int64_t n, Key* keys, Key* signs, Missed missed) const {
+    constexpr std::int64_t chunk = NetworkLine<Key>::chunk;
     const std::int64_t inner = resolve(row, out_.rows, border_);
     const std::int64_t inside0 = inner < 0 ? n : std::clamp<std::int64_t>(-col, 0, n);
     const std::int64_t inside1 = std::clamp<std::int64_t>(out_.cols - col, inside0, n);
-    const auto beyond = [&](std::int64_t i) {
-      const std::int64_t from = inner < 0 ? -1 : resolve(col + i, out_.cols, border_);
-      if (from < 0) keys[i] = outside_;
-      if (from < 0 ? !outside_known_ : !read_key(inner, from, keys[i])) missed(col + i, 1);
+    // Rows begin with either extreme as in the sequence of Thue and Morse, which keeps any period from adding up.
+    const bool odd = std::popcount(static_cast<std::uint64_t>(inner < 0 ? row : inner)) & 1;
+    NetworkLine<Key> line(keys, signs, odd == (row == inner));
+    const auto read = [&](std::int64_t at, std::int64_t from, std::int64_t count) {
+      const std::byte* pixels = image_.at(inner, from);
+      std::uint64_t left_out = mask_ ? FLECK_PICK(mask_bits)(&mask_(inner, from), mask_.col_stride, count) : 0;
+      if (!FLECK_PICK(read_keys<E, Swapped>)(pixels, image_.col_stride, count, keys + at)) {
+        const KeylessPixels found = FLECK_PICK(find_keyless<E, Swapped>)(pixels, image_.col_stride, count);
+        if (found.other & ~left_out) missed(col + at, count);
+        left_out |= found.nan;
+      }
+      line.leave_out(at, count, left_out);
     };
-    for (std::int64_t i = 0; i < inside0; ++i) beyond(i);
-    for (std::int64_t i = inside0; i < inside1; i += chunk) {
-      const std::int64_t count = std::min(chunk, inside1 - i);
-      const bool known = FLECK_PICK(read_keys<E, Swapped>)(image_.at(inner, col + i), image_.col_stride, count, keys + i);
-      if (!known || masked(inner, col + i, count)) missed(col + i, count);
-    }
-    for (std::int64_t i = inside1; i < n; ++i) beyond(i);
-  }
-
-  bool read_key(std::int64_t row, std::int64_t col, Key& out) const {
-    return FLECK_PICK(read_keys<E, Swapped>)(image_.at(row, col), sizeof(E), 1, &out) && !masked(row, col, 1);
-  }
-
-  bool masked(std::int64_t row, std::int64_t col, std::int64_t n) const {
-    if (!mask_) return false;
-    std::uint8_t any = 0;
-    const std::uint8_t* p = mask_.row(row) + col * mask_.col_stride;
-    for (std::int64_t i = 0; i < n; ++i) any |= p[i * mask_.col_stride];
-    return any != 0;
+    const auto outside = [&](std::int64_t at, std::int64_t count) {
+      std::fill_n(keys + at, count, outside_);
+      if (outside_left_out_) return line.leave_out(at, count, ~std::uint64_t(0) >> (chunk - count));
+      if (!outside_known_) missed(col + at, count);
+      line.keep(at, count);
+    };
+    const auto beyond = [&](std::int64_t first, std::int64_t last) {
+      if (inner < 0 || resolve(-1, out_.cols, border_) < 0)
+        for (std::int64_t i = first; i < last; i += chunk) outside(i, std::min(chunk, last - i));
+      else
+        for (std::int64_t i = first; i < last; ++i) read(i, resolve(col + i, out_.cols, border_), 1);
+    };
+    beyond(0, inside0);
+    for (std::int64_t i = inside0; i < inside1; i += chunk) read(i, col + i, std::min(chunk, inside1 - i));
+    beyond(inside1, n);
+    return line.masked;
   }
 
   const Image& image_;
@@ -271,6 +386,7 @@ class NetworkFilter {
   NetworkSizes sizes_;
   Key outside_{};
   bool outside_known_ = false;
+  bool outside_left_out_ = true;
 };
 
 }  // namespace fleck

@@ -243,6 +243,21 @@ TEST_CASE("frames of all kinds equal sorting, on any number of threads") {
   }
 }
 
+// Which pixels are left out: none, few, some, most, every second one, columns of two, a block, all.
+constexpr int left_out_kinds = 8;
+
+bool is_left_out(int kind, std::int64_t row, std::int64_t col, std::mt19937& random) {
+  switch (kind) {
+    case 1: return random() % 500 == 0;
+    case 2: return random() % 8 == 0;
+    case 3: return random() % 3 != 0;
+    case 4: return (row + col) % 2 == 0;
+    case 5: return col % 11 < 2;
+    case 6: return row > 5 && row < 40 && col > 5 && col < 60;
+    default: return kind == 7;
+  }
+}
+
 TEST_CASE_TEMPLATE("small windows equal sorting, whatever the pixels and however they lie", T, float, double,
                    std::uint8_t, std::uint16_t, std::int16_t, std::uint32_t, std::int32_t, std::int64_t) {
   std::vector<fleck::MedianWindow> windows{{1, 5}, {9, 1}, {3, 7}, {15, 5}, {5, 21}};
@@ -260,14 +275,15 @@ TEST_CASE_TEMPLATE("small windows equal sorting, whatever the pixels and however
       for (std::int64_t r = 0; r < frame.rows; ++r)
         for (std::int64_t c = 0; c < frame.cols; ++c) frame.data.push_back(pixel<T>(content, r, c, random));
       frame.beyond = pixel<T>(content, 0, 0, random);
-      const int left_out = one_of(3);
-      if (left_out == 1) frame.masked.resize(frame.data.size());
-      for (int i = 0; i < 3 && left_out; ++i) {
-        const std::size_t at = random() % frame.data.size();
-        if (left_out == 1)
-          frame.masked[at] = 1;
-        else if (std::is_floating_point_v<T>)
-          frame.data[at] = std::numeric_limits<T>::quiet_NaN();
+      const int left_out = one_of(left_out_kinds);
+      const bool by_mask = !std::is_floating_point_v<T> || one_of(2);
+      if (by_mask && left_out) frame.masked.resize(frame.data.size());
+      for (std::int64_t i = 0; left_out && i < frame.rows * frame.cols; ++i) {
+        if (!is_left_out(left_out, i / frame.cols, i % frame.cols, random)) continue;
+        if (by_mask)
+          frame.masked[i] = 1;
+        else
+          frame.data[i] = std::numeric_limits<T>::quiet_NaN();
       }
       const Layout layout = static_cast<Layout>(one_of(layouts));
       const std::int64_t one_in = 1 + window.rows * window.cols / 16;

@@ -33,7 +33,10 @@ struct NetworkLanes {
   static V min(V a, V b);
   static V max(V a, V b);
 
-  // NetworkLanes in which a is less than b; gathered for medians that are not within their bounds.
+  // a where s is at least `least`, else b.
+  static V from(V s, T least, V a, V b) { return s >= least ? a : b; }
+
+  // Lanes in which a is less than b; gathered for medians that are not within their bounds.
 #if defined(__AVX512BW__)
   using Doubt = std::uint64_t;
   static Doubt less(V a, V b);
