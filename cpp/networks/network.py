@@ -93,7 +93,7 @@ class Network:
         return out
 
     def write(self, groups: Sequence[Sequence[tuple[int, Sequence[str]]]]) -> list[str]:
-        """The program's lines, without what no result needs, group by group of results and the lines that use them."""
+        """The program's lines: group by group of results, what they need, they, and the lines that use them."""
         lines: list[str] = []
         written: set[int] = set()
 

@@ -1,10 +1,11 @@
 """Writes the C++ of the median networks: python write_medians.py OUTPUT.hpp
 
-For every window up to four classes: Median15x15, MaskedMedian15x15 and both trimmed. They compute the medians of a tile
-in all lanes of `L` at once, from lists that the step before has left in `slots` and from the pixels themselves.
+For every window up to four classes: Median15x15, MaskedMedian15x15 and both trimmed. They compute the medians of a
+tile in all lanes of `L` at once, from lists that the step before has left in `slots` and from the pixels themselves.
 Trimmed ones leave out ranks that are hardly ever the median, and say when a median is not proven by what they have
 kept. Masked ones know pixels that do not count: these stand as the lowest number and as the highest by turns, and
-`shifts` says how many more as the lowest than as the highest in each window. They give the two middle ones of the rest.
+`shifts` says how many more as the lowest than as the highest in each window. They give the two middle ones of the
+rest.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ SPREAD = 4.2
 INLINED = 40
 # Below, trimming saves nothing.
 TRIMMED_FROM = 9
-# How many ranks pixels that do not count may shift the middle, over the root of the window's rows. By turns, those of a
-# row shift it by a half or not at all: some .35 standard deviations.
+# How many ranks pixels that do not count may shift the middle, over the root of the window's rows. By turns, those
+# of a row shift it by a half or not at all: a standard deviation of .35.
 MARGIN = 1.55
 
 

@@ -75,7 +75,8 @@ class TileSet {
   std::vector<std::atomic<std::uint8_t>> marks_;
 };
 
-// One line of pixels that go into a strip. Those that are left out stand as the lowest key and as the highest by turns.
+// One line of pixels that go into a strip. Those that are left out stand as the lowest key and as the highest, by
+// turns.
 template <class Key>
 class NetworkLine {
  public:
@@ -127,8 +128,8 @@ class NetworkFilter {
   // Whether there is a network for this window.
   bool exists() const { return sizes_.tile_rows > 0; }
 
-  // Writes every output, and adds to `left` the tiles whose outputs are wrong: a pixel in a window has no key and is not
-  // left out, or those that are left out have hardly come by turns.
+  // Writes every output, and adds to `left` the tiles whose outputs are wrong: a pixel in a window has no key and is
+  // not left out, or those that are left out shift a median too far.
   void run(TileSet& left, int threads) const {
     const std::int64_t per_tile = std::int64_t(sizes_.lanes) * sizes_.tile_cols;
     const std::int64_t blocks = (out_.cols - 1) / (std::int64_t(sizes_.lanes) * max_lane_cols) + 1;
@@ -255,8 +256,10 @@ class NetworkFilter {
         strip.write(0, cols, &out_(row0 + y + r, col0), out_.col_stride);
       }
       const auto col_of = [&](int tile) { return col0 + std::int64_t(tile) * sizes_.tile_cols; };
-      for (int i = 0; i < strip.unproven_count; ++i)
-        if (col_of(strip.unproven[i]) < out_.cols) put_aside(work, y, strip.unproven[i], row0 + y, col_of(strip.unproven[i]));
+      for (int i = 0; i < strip.unproven_count; ++i) {
+        const int tile = strip.unproven[i];
+        if (col_of(tile) < out_.cols) put_aside(work, y, tile, row0 + y, col_of(tile));
+      }
       for (int i = 0; i < strip.shifted_count; ++i) give_up(row0 + y, col_of(strip.shifted[i]), left);
       if (work.late_count >= late_groups * std::size_t(sizes_.lanes)) finish_late(work, sizes_.lanes);
     }
