@@ -1,14 +1,12 @@
-"""The whole search: time, peak memory, and the smoothing that it uses."""
+"""The whole search: time and peak memory."""
 
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-from scipy import ndimage
 
 from fleckcore import find, simulate
-from fleckcore.kernels import gaussian_filter
 
 
 @pytest.fixture(scope="module")
@@ -86,17 +84,3 @@ def test_peak_memory(benchmark, tmp_path, shape, threads):
     benchmark.extra_info["frames"] = float(run.stdout)
     print(f"{shape}, {threads} threads: {float(run.stdout):.1f} frames beyond the one given")
     assert 1 < float(run.stdout) < 60
-
-
-@pytest.mark.parametrize("peer", ["fleckcore", "scipy"])
-@pytest.mark.parametrize("sigma", [1.0, 4.0])
-def test_gaussian_filter(benchmark, scene, sigma, peer):
-    data = scene.frame.data
-    run = {
-        "fleckcore": lambda: gaussian_filter(data, sigma),
-        "scipy": lambda: ndimage.gaussian_filter(data, sigma, truncate=3.5),
-    }[peer]
-    result = benchmark.pedantic(run, rounds=5, warmup_rounds=1)
-    inside = np.s_[60:-60, 60:-60]
-    expected = ndimage.gaussian_filter(data[:300].astype(float), sigma, truncate=3.5)[inside]
-    np.testing.assert_allclose(result[:300][inside], expected, rtol=2e-5)

@@ -1,40 +1,67 @@
-"""Threshold, label and measure a whole frame; scipy only labels a finished mask."""
+"""Threshold, label and measure a whole frame; others, which label a finished mask, beside it."""
+
+from functools import lru_cache
 
 import numpy as np
 import pytest
 from scipy import ndimage
 
+from fleckcore.bench import frames, tasks
 from fleckcore.kernels import label_components
 
-SHAPE = (2048, 4096)
-COUNT = {0.0005: 4292, 0.1: 537493, 0.5: 27674}  # objects, 8-connected
+PERCENT = pytest.mark.parametrize("percent", [0.05, 10, 50], ids="{}%-above".format)
 
 
-@pytest.fixture(scope="module", params=COUNT, ids=["sparse", "tenth", "half"])
-def density(request):
-    return request.param
+@lru_cache(maxsize=1)
+def noise(dtype):
+    """Sigma is 200 in types of two bytes, 20 in those of one."""
+    smooth = frames.smooth_noise()
+    scaled = smooth / smooth.std() * (20 if dtype == "uint8" else 200) + (
+        128 if dtype == "uint8" else 1000
+    )
+    return scaled.clip(0, 255 if dtype == "uint8" else None).astype(dtype)
 
 
-@pytest.fixture(scope="module")
-def data(density):
-    return (np.random.default_rng(1).random(SHAPE) < density).astype("f4")
+@lru_cache(maxsize=1)
+def scattered(percent):
+    return frames.scattered(percent / 100)
 
 
-@pytest.mark.parametrize("threads", [1, 2])
+def case(dtype, percent, labels, masked=0):
+    what = "statistics and labels" if labels else "statistics"
+    name = f"{what} {dtype}, {percent:g} % above, {masked} % masked"
+    mask = scattered(masked) if masked else None
+    return tasks.label(name, noise(dtype), percent / 100, labels=labels, mask=mask)
+
+
+@pytest.mark.parametrize("threads", [1, 2], ids="{}-thread".format)
+@pytest.mark.parametrize("masked", [0, 10], ids="{}%-masked".format)
 @pytest.mark.parametrize("labels", [False, True], ids=["statistics", "labels"])
-def test_label_components(benchmark, data, density, labels, threads):
-    found = benchmark(label_components, data, 0.5, labels=labels, threads=threads)
-    assert found.count == COUNT[density]
-    assert found.area.sum() == np.count_nonzero(data)
+@PERCENT
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64"])
+def test_label_components(ours, dtype, percent, labels, masked, threads):
+    found = ours(case(dtype, percent, labels, masked), threads)
+    above = noise(dtype) > np.quantile(noise(dtype)[::4, ::4], 1 - percent / 100)
+    if masked:
+        above &= ~scattered(masked)
+    assert found.area.sum() == np.count_nonzero(above)
+    assert len(found.area) == ndimage.label(above, np.ones((3, 3)))[1]
 
 
-def test_min_area_drops_noise(benchmark, data, density):
-    found = benchmark(label_components, data, 0.5, labels=False, min_area=25, threads=1)
-    assert found.count == {0.0005: 0, 0.1: 0, 0.5: 75}[density]
-    assert (found.area >= 25).all()
+@PERCENT
+def test_min_area(timed, percent):
+    """Objects of less than 25 pixels are dropped."""
+    task = case("float32", percent, labels=False)
+    threshold = float(np.quantile(task.frame[::4, ::4], 1 - percent / 100))
+
+    def run(least=25):
+        return label_components(task.frame, threshold, labels=False, min_area=least, threads=1)
+
+    found = timed(task, run, program="fleckcore, min_area=25", threads=1)
+    assert np.array_equal(found.area, [area for area in run(1).area if area >= 25])
 
 
-def test_scipy_label(benchmark, data, density):
-    above = data > 0.5
-    _, count = benchmark(ndimage.label, above, np.ones((3, 3)))
-    assert count == COUNT[density]
+@PERCENT
+@pytest.mark.parametrize("program", ["OpenCV", "cc3d", "scipy"])
+def test_rival(theirs, program, percent):
+    theirs(case("float32", percent, labels=True), program)

@@ -1,73 +1,70 @@
-"""Median filter: ours, scipy on a crop, and OpenCV where it can.
+"""Median filter: every type, windows of all sizes, masks, hard frames; scipy and OpenCV beside it."""
 
-Run with ``pytest benchmarks --benchmark-enable --benchmark-only``. Each asserts its answer.
-"""
+from functools import lru_cache
 
 import numpy as np
 import pytest
-from scipy import ndimage
+from numpy.lib.stride_tricks import sliding_window_view
 
-from fleckcore.kernels import median_filter
+from fleckcore.bench import frames, tasks
 
-SHAPE = (2048, 4096)
-CROP = np.s_[:256, :256]
+THREADS = pytest.mark.parametrize("threads", [1, 2], ids="{}-thread".format)
+MASKED = pytest.mark.parametrize("percent", [0, 1, 50], ids="{}%".format)
+PATCH = np.s_[700:712, 1480:1520]  # at the border of the masked disc
 
-
-@pytest.fixture(scope="module")
-def flat():
-    rng = np.random.default_rng(1)
-    return (1000 * (1 + 0.02 * rng.standard_normal(SHAPE, dtype="f4"))).astype("f4")
+flat = lru_cache(maxsize=1)(frames.flat)
+masked = lru_cache(maxsize=1)(frames.masked)
 
 
-@pytest.fixture(scope="module")
-def mask():
-    return np.random.default_rng(2).random(SHAPE) < 0.01
+def case(dtype, size, percent=0):
+    name = f"{size}x{size} {dtype}, {percent} % masked"
+    return tasks.median(name, flat(dtype), size, masked(percent / 100) if percent else None)
 
 
-def assert_pixels(found, data, size, mask=None):
+def assert_patch(found, data, size, mask=None):
+    """The windows of a patch, sorted one by one."""
     half = size // 2
-    for y, x in np.random.default_rng(3).integers(half, np.array(SHAPE) - half, (50, 2)):
-        window = np.s_[y - half : y + half + 1, x - half : x + half + 1]
-        left = data[window] if mask is None else data[window][~mask[window]]
-        assert found[y, x] == np.median(left)
+    around = tuple(slice(part.start - half, part.stop + half) for part in PATCH)
+    cut = data[around].astype(float)
+    if mask is not None:
+        cut[mask[around]] = np.nan
+    windows = sliding_window_view(cut, (size, size)).reshape(*found[PATCH].shape, -1)
+    ordered = np.sort(windows, axis=-1)  # NaN last
+    counts = np.isfinite(ordered).sum(axis=-1, keepdims=True)
+    middle = [
+        np.take_along_axis(ordered, np.maximum(n, 0), -1) for n in ((counts - 1) // 2, counts // 2)
+    ]
+    expected = ((middle[0] + middle[1]) / 2).astype(found.dtype)[..., 0]
+    np.testing.assert_array_equal(found[PATCH], expected)
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("size", [3, 5, 15, 41, 101])
-def test_frame(benchmark, flat, size, threads):
-    found = benchmark(median_filter, flat, size, threads=threads)
-    assert_pixels(found, flat, size)
+@THREADS
+@MASKED
+@pytest.mark.parametrize("size", [3, 5, 9, 15, 21, 23, 31, 63, 101])
+@pytest.mark.parametrize("dtype", frames.DTYPES)
+def test_median_filter(ours, dtype, size, percent, threads):
+    task = case(dtype, size, percent)
+    mask = masked(percent / 100) if percent else None
+    assert_patch(ours(task, threads), task.frame, size, mask)
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("size", [15, 41, 101])
-def test_frame_masked(benchmark, flat, mask, size, threads):
-    found = benchmark(median_filter, flat, size, mask=mask, threads=threads)
-    assert_pixels(found, flat, size, mask)
+@pytest.mark.parametrize("size", [15, 31, 101])
+@pytest.mark.parametrize("kind", frames.HARD)
+def test_hard(ours, kind, size):
+    frame = frames.hard(kind)
+    found = ours(tasks.median(f"{size}x{size} float32, {kind}", frame, size), 1)
+    assert_patch(found, frame, size)
 
 
-@pytest.mark.parametrize("dtype", ["u2", "f8"])
-def test_frame_of_another_type(benchmark, flat, dtype):
-    data = np.round(flat).astype(dtype)
-    found = benchmark(median_filter, data, 15, threads=1)
-    assert_pixels(found, data, 15)
+@pytest.mark.parametrize("size", [3, 5, 9, 15, 31])
+def test_scipy(theirs, size):
+    theirs(case("float32", size), "scipy")
 
 
-@pytest.mark.parametrize("size", [3, 5, 15])
-def test_scipy_on_a_crop_of_256_x_256(benchmark, flat, size):
-    found = benchmark(ndimage.median_filter, flat[CROP], size)
-    np.testing.assert_array_equal(found, median_filter(flat[CROP], size))
-
-
-@pytest.mark.parametrize("size", [3, 5, 15])
-def test_ours_on_a_crop_of_256_x_256(benchmark, flat, size):
-    found = benchmark(median_filter, flat[CROP], size, threads=1)
-    np.testing.assert_array_equal(found[7:-7, 7:-7], median_filter(flat, size)[CROP][7:-7, 7:-7])
-
-
-@pytest.mark.parametrize("size", [3, 5])
-def test_opencv(benchmark, flat, size):
-    cv2 = pytest.importorskip("cv2", reason="OpenCV is not installed")
-    cv2.setNumThreads(1)
-    found = benchmark(cv2.medianBlur, flat, size)
-    np.testing.assert_array_equal(found, median_filter(flat, size, mode="nearest"))
+@pytest.mark.parametrize(
+    ("dtype", "size"),
+    [("float32", 3), ("float32", 5), ("uint16", 3), ("uint16", 5), ("uint16", 15)]
+    + [("uint8", size) for size in (3, 5, 9, 15, 31, 101)],
+)
+def test_opencv(theirs, dtype, size):
+    theirs(case(dtype, size), "OpenCV")

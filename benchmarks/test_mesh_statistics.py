@@ -1,50 +1,50 @@
-"""Mesh statistics of a whole chip; sep and photutils for comparison where they are installed."""
+"""Level and noise on a mesh: types, boxes and masks; sep and photutils beside it."""
+
+from functools import lru_cache
 
 import numpy as np
 import pytest
 
-from fleckcore.kernels import mesh_statistics
+from fleckcore.bench import frames, tasks
+
+THREADS = pytest.mark.parametrize("threads", [1, 2], ids="{}-thread".format)
+
+scattered = lru_cache(maxsize=1)(frames.scattered)
 
 
-@pytest.fixture(scope="module")
-def chip():
-    return np.random.default_rng(0).normal(100, 5, (4096, 2048)).astype(np.float32)
+@lru_cache(maxsize=1)
+def sky(dtype):
+    """Of the level and noise of a flat, without its shadows."""
+    noise = np.random.default_rng(0).normal(frames.LEVEL, SIGMA, frames.SHAPE)
+    return noise.astype(dtype)
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("dtype", ["<f4", ">f4", "<u2", "<f8"])
-def test_mesh_statistics(benchmark, chip, dtype, threads):
-    data = (np.rint(chip) if "u" in dtype else chip).astype(dtype)
-    mesh = benchmark(mesh_statistics, data, 64, threads=threads)
-    assert np.median(mesh.noise) == pytest.approx(5, rel=0.01)
+SIGMA = frames.NOISE * frames.LEVEL
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-def test_interpolate(benchmark, chip, threads):
-    plane = benchmark(mesh_statistics(chip, 64).interpolate, threads=threads)
-    assert plane.mean() == pytest.approx(5, rel=0.01)
+@THREADS
+@pytest.mark.parametrize("percent", [0, 1, 50], ids="{}%".format)
+@pytest.mark.parametrize("box", [16, 64, 256])
+@pytest.mark.parametrize("dtype", ["int16", "uint16", "int32", "float32", ">f4", "float64"])
+def test_mesh_statistics(ours, dtype, box, percent, threads):
+    mask = scattered(percent / 100) if percent else None
+    name = f"{box}x{box} {dtype}, {percent} % masked"
+    mesh = ours(tasks.mesh(name, sky(dtype), box, mask), threads)
+    assert np.median(mesh.noise) == pytest.approx(SIGMA, rel=0.02)
+    assert np.median(mesh.level) == pytest.approx(frames.LEVEL, rel=0.001)
 
 
-def test_copy(benchmark, chip):
-    """How fast memory is: one copy of the frame."""
-    out = np.empty_like(chip)
-    benchmark(np.copyto, out, chip)
-    assert (out == chip).all()
+@THREADS
+def test_interpolate(ours, threads):
+    plane = ours(tasks.interpolation("interpolated", sky("float32"), 64), threads)
+    assert plane.mean() == pytest.approx(frames.LEVEL, rel=0.001)
 
 
-def test_sep(benchmark, chip):
-    sep = pytest.importorskip("sep", reason="sep is only a yardstick")
-    background = benchmark(sep.Background, chip, bw=64, bh=64)
-    assert background.globalrms == pytest.approx(5, rel=0.03)
+@pytest.mark.parametrize("box", [16, 64, 256])
+@pytest.mark.parametrize("program", ["sep", "photutils"])
+def test_rival(theirs, program, box):
+    theirs(tasks.mesh(f"{box}x{box} float32, 0 % masked", sky("float32"), box), program)
 
 
-def test_sep_back(benchmark, chip):
-    sep = pytest.importorskip("sep", reason="sep is only a yardstick")
-    plane = benchmark(sep.Background(chip, bw=64, bh=64).back)
-    assert plane.mean() == pytest.approx(100, rel=0.01)
-
-
-def test_photutils(benchmark, chip):
-    background = pytest.importorskip("photutils.background", reason="only a yardstick")
-    found = benchmark.pedantic(background.Background2D, (chip, 64), rounds=3)
-    assert found.background_rms_median == pytest.approx(5, rel=0.03)
+def test_rival_interpolates(theirs):
+    theirs(tasks.interpolation("interpolated", sky("float32"), 64), "sep")

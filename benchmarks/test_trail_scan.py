@@ -1,45 +1,66 @@
-"""Trails of a whole chip: finding the seeds, and walking from given ones."""
+"""Trails of a whole chip: searching every pixel for seeds, and walking from given ones. Nothing else does that."""
+
+from functools import lru_cache
 
 import numpy as np
 import pytest
 
+from fleckcore.bench import frames, tasks
 from fleckcore.kernels import trail_scan
 
+THREADS = pytest.mark.parametrize("threads", [1, 2], ids="{}-thread".format)
+DIRECTIONS = pytest.mark.parametrize("direction", ["+y", "-y", "+x", "-x"])
+SIGMA = frames.NOISE * frames.LEVEL
+SINKS = 20_000
 
-@pytest.fixture(scope="module")
-def chip():
+scattered = lru_cache(maxsize=1)(frames.scattered)
+
+
+@lru_cache(maxsize=1)
+def sky(dtype="float32", bright=0):
+    """Noise, and pixels far above it: seeds."""
     rng = np.random.default_rng(0)
-    data = rng.normal(64, 4, (4096, 2048)).astype(np.float32)
-    sinks = rng.integers(0, 4096, 20_000), rng.integers(0, 2048, 20_000)
-    data[sinks] -= 50
-    return data
+    data = rng.normal(frames.LEVEL, SIGMA, frames.SHAPE)
+    data[tuple(rng.integers(0, side, bright) for side in data.shape)] += 20 * SIGMA
+    return data.astype(dtype)
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("direction", ["+y", "-y", "+x"])
-def test_whole_chip(benchmark, chip, direction, threads):
-    scan = benchmark(
-        trail_scan, chip, direction=direction, seed_threshold=-30.0, noise=4.0, threads=threads
-    )
-    assert 19_000 < len(scan.row) < 21_000
-
-
-@pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("direction", ["+y", "-y", "+x", "-x"])
-def test_few_seeds(benchmark, direction, threads):
+@THREADS
+@DIRECTIONS
+@pytest.mark.parametrize("percent", [0, 1, 50], ids="{}%".format)
+@pytest.mark.parametrize("dtype", ["uint16", "float32", "float64"])
+def test_few_seeds(ours, dtype, percent, direction, threads):
     """Noise alone passes 4.8 sigma here and there: what is left is the search of every pixel."""
-    data = np.random.default_rng(1).normal(64, 4, (4096, 2048)).astype(np.float32)
-    scan = benchmark(
-        trail_scan, data, direction=direction, seed_threshold=19.0, noise=4.0, threads=threads
-    )
-    assert 10 < len(scan.row) < 500
+    mask = scattered(percent / 100) if percent else None
+    name = f"few seeds {direction} {dtype}, {percent} % masked"
+    scan = ours(tasks.trail(name, sky(dtype), direction, 4.8, mask), threads)
+    assert len(scan.row) < 500
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-def test_given_seeds(benchmark, chip, threads):
-    seeds = np.argwhere(chip < 30)
-    scan = benchmark(
-        trail_scan, chip, direction="+y", seeds=seeds, noise=4.0, max_length=12, n_sigma=-np.inf,
+@THREADS
+@DIRECTIONS
+def test_many_seeds(ours, direction, threads):
+    task = tasks.trail(f"many seeds {direction} float32", sky(bright=SINKS), direction, 10)
+    assert len(ours(task, threads).row) == pytest.approx(SINKS, rel=0.05)
+
+
+@THREADS
+def test_given_seeds(timed, threads):
+    data = sky(bright=SINKS)
+    seeds = np.argwhere(data > frames.LEVEL + 10 * SIGMA)
+    task = tasks.trail("given seeds float32", data, "+y", 10)
+    scan = timed(
+        task,
+        lambda: trail_scan(
+            data,
+            direction="+y",
+            seeds=seeds,
+            noise=SIGMA,
+            max_length=12,
+            n_sigma=-np.inf,
+            threads=threads,
+        ),
+        program="fleckcore",
         threads=threads,
-    )  # fmt: skip
+    )
     assert np.median(scan.length) == 12

@@ -20,6 +20,7 @@ def test_the_table_the_json_and_the_picture_tell_the_same(tmp_path, capsys):
     where, picture = tmp_path / "bench.json", tmp_path / "bench.png"
     assert run("-k", "3x3 float32", "--repeats", 1, "--json", where, "--picture", picture) == 0
     written = json.loads(where.read_text())
+    assert all(limit > 0 for limit in written["limits"].values())
     (row,) = written["measurements"]
     assert row["name"] == "3x3 float32"
     assert set(row["ms"]) == {"1", "2"}
@@ -28,7 +29,7 @@ def test_the_table_the_json_and_the_picture_tell_the_same(tmp_path, capsys):
     assert 0 < scipy["share"] < 1
     out = capsys.readouterr().out
     assert f"{row['ms']['1']:.1f}" in out
-    assert f"{row['ms']['1'] / written['copy_ms']:.1f}" in out
+    assert f"{row['ms']['1'] / written['limits']['copy_ms']:.1f}" in out
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
@@ -44,7 +45,7 @@ def test_a_rival_that_disagrees_is_shown():
     )
     (measured,) = measure_all([case], 1)
     assert [rival.agrees for rival in measured.rivals] == [False, None]
-    text = bench.text_of([measured], 1.0)
+    text = bench.text_of([measured], bench.Limits(2.0, 1.0, 50.0, 100.0))
     assert "NO" in text
 
 

@@ -8,6 +8,7 @@ namespace fleck::bindings {
 void bind_gaussian_filter(pybind11::module_& m);
 void bind_mesh_statistics(pybind11::module_& m);
 void bind_label_components(pybind11::module_&);
+void bind_limits(pybind11::module_& m);
 void bind_median_filter(pybind11::module_& m);
 void bind_shadow_search(pybind11::module_& m);
 void bind_streak_search(pybind11::module_& m);
@@ -22,6 +23,7 @@ PYBIND11_MODULE(_core, m) {
   fleck::bindings::bind_gaussian_filter(m);
   fleck::bindings::bind_mesh_statistics(m);
   fleck::bindings::bind_label_components(m);
+  fleck::bindings::bind_limits(m);
   fleck::bindings::bind_median_filter(m);
   fleck::bindings::bind_shadow_search(m);
   fleck::bindings::bind_streak_search(m);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,13 @@ from numpy.typing import NDArray
 
 from fleckcore.kernels import gaussian_filter
 
-__all__ = ["HARD", "SHAPE", "flat", "hard", "masked", "smooth_noise"]
+__all__ = ["DTYPES", "HARD", "SHAPE", "flat", "hard", "masked", "scattered", "smooth_noise"]
 
 SHAPE = (2048, 4096)
 """Rows and columns of a Hubble ACS/WFC chip."""
+
+DTYPES = ("uint8", "int16", "uint16", "int32", "float32", "float64")
+"""Types of pixels that kernels read as they are."""
 
 LEVEL = 20_000.0
 NOISE = 0.02
@@ -22,8 +26,22 @@ HOT_PIXELS = 4000
 COSMIC_RAYS = 500
 
 
-def flat(shape: tuple[int, int] = SHAPE) -> NDArray[np.float32]:
-    """A flat field with vignetting, 2 % noise, 100 discs and rings, hot pixels and cosmic rays."""
+def flat(dtype: str = "float32", shape: tuple[int, int] = SHAPE) -> NDArray[Any]:
+    """A flat field with vignetting, 2 % noise, 100 discs and rings, hot pixels and cosmic rays.
+
+    What an integer type does not hold is clipped; one byte per pixel sees it divided by 256.
+    """
+    frame = _flat(shape)
+    kind = np.dtype(dtype)
+    if kind.kind == "f":
+        return frame.astype(kind)
+    limits = np.iinfo(kind)
+    scaled = frame / 256 if kind.itemsize == 1 else frame
+    return scaled.clip(limits.min, limits.max).astype(kind)
+
+
+@lru_cache(maxsize=1)
+def _flat(shape: tuple[int, int]) -> NDArray[np.float32]:
     rng = np.random.default_rng(0)
     rows, cols = shape
     y, x = np.ogrid[:rows, :cols]
@@ -52,11 +70,15 @@ def _shade(frame: NDArray[np.floating], rng: np.random.Generator) -> None:
     cut[(distance < radius) & ((distance > radius / 2) | (not is_ring))] *= 1 - depth
 
 
+def scattered(fraction: float, shape: tuple[int, int] = SHAPE) -> NDArray[np.bool_]:
+    """Single pixels."""
+    return np.random.default_rng(1).random(shape) < fraction
+
+
 def masked(fraction: float) -> NDArray[np.bool_]:
     """Single pixels, a few dead columns and a disc."""
-    rng = np.random.default_rng(1)
-    mask = rng.random(SHAPE) < fraction
-    mask[:, rng.integers(0, SHAPE[1], 4)] = True
+    mask = scattered(fraction)
+    mask[:, np.random.default_rng(4).integers(0, SHAPE[1], 4)] = True
     y, x = np.ogrid[: SHAPE[0], : SHAPE[1]]
     disc: NDArray[np.bool_] = (y - 700) ** 2 + (x - 1500) ** 2 < 60**2
     return mask | disc
@@ -82,7 +104,8 @@ def hard(kind: str) -> NDArray[np.float32]:
     return np.ascontiguousarray(makers[kind](), np.float32)
 
 
-def smooth_noise() -> NDArray[np.float32]:
+@lru_cache(maxsize=1)
+def smooth_noise(shape: tuple[int, int] = SHAPE) -> NDArray[np.float32]:
     """Noise smoothed over a few pixels: objects of many shapes at any threshold."""
-    noise = np.random.default_rng(3).standard_normal(SHAPE, dtype=np.float32)
+    noise = np.random.default_rng(3).standard_normal(shape, dtype=np.float32)
     return gaussian_filter(noise, 1.5)

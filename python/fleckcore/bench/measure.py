@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["Case", "Comparison", "Measurement", "Rival", "copy_ms", "measure_all"]
+__all__ = ["Case", "Comparison", "Measurement", "Rival", "agreement", "measure_all", "take_turns"]
 
 LONGEST_S = 8.0
 """No more turns of a program once it has taken so long; it has had at least one after the check."""
@@ -36,13 +37,14 @@ class Rival:
 
 @dataclass(frozen=True)
 class Case:
-    """One task: ours with a number of threads, and what it is compared with."""
+    """One task on a frame: ours with a number of threads, and what it is compared with."""
 
     kernel: str
     name: str
     run: Callable[[int], Any]
     rivals: tuple[Rival, ...] = ()
     threads: tuple[int, ...] = (1, 2)
+    frame: NDArray[Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -75,11 +77,11 @@ def measure_all(cases: Iterable[Case], repeats: int) -> Iterator[Measurement]:
 
 def _measure(case: Case, repeats: int) -> Measurement:
     ours, extra_mb = _with_peak_memory(lambda: case.run(1))
-    agreed = [_agrees(rival, ours) for rival in case.rivals]
+    agreed = [agreement(rival, ours) for rival in case.rivals]
     del ours
     turns: list[Callable[[], Any]] = [partial(case.run, n) for n in case.threads]
     turns += [rival.run for rival in case.rivals]
-    shortest = _take_turns(turns, repeats)
+    shortest = take_turns(turns, repeats)
     own = dict(zip(case.threads, shortest, strict=False))
     rivals = [
         Comparison(rival.name, rival.version, ms / rival.share, agrees, rival.share)
@@ -90,11 +92,12 @@ def _measure(case: Case, repeats: int) -> Measurement:
     return Measurement(case.kernel, case.name, own, extra_mb, rivals)
 
 
-def _agrees(rival: Rival, ours: Any) -> bool | None:
+def agreement(rival: Rival, ours: Any) -> bool | None:
+    """Whether its result is ours; None where results cannot be compared."""
     return None if rival.agrees is None else bool(rival.agrees(ours, rival.run()))
 
 
-def _take_turns(turns: list[Callable[[], Any]], repeats: int) -> list[float]:
+def take_turns(turns: list[Callable[[], Any]], repeats: int) -> list[float]:
     """Shortest time of each, in milliseconds."""
     shortest, total = [np.inf] * len(turns), [0.0] * len(turns)
     for _ in range(repeats):
@@ -138,10 +141,3 @@ def _status(name: str) -> int | None:
             if line.startswith(name + ":"):
                 return int(line.split()[1])
     return None
-
-
-def copy_ms(shape: tuple[int, int], repeats: int = 20) -> float:
-    """Shortest time of a copy of a float32 frame by one thread: what moving the pixels alone takes."""
-    frame = np.ones(shape, np.float32)
-    out = np.empty_like(frame)
-    return _take_turns([lambda: np.copyto(out, frame)], repeats)[0]

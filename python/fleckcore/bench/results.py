@@ -10,20 +10,26 @@ from pathlib import Path
 from typing import Any
 
 from fleckcore._version import __version__
+from fleckcore.bench.limits import Limits
 from fleckcore.bench.measure import Measurement
-from fleckcore.kernels import build_config
+from fleckcore.bench.rivals import versions
+from fleckcore.kernels import build_config, default_threads
 
-__all__ = ["draw", "json_of", "text_of"]
+__all__ = ["conditions", "draw", "json_of", "text_of"]
 
 THREADS_DRAWN = ((1, "tab:blue", "fleckcore, 1 thread"), (2, "white", "fleckcore, 2 threads"))
 
 
-def _conditions(copy_ms: float) -> dict[str, Any]:
+def conditions(limits: Limits) -> dict[str, Any]:
+    """What ran where."""
     return {
         "fleckcore": __version__,
         "processor": _processor(),
         "isa": build_config()["isa"],
-        "copy_ms": copy_ms,
+        "threads": default_threads(),
+        "python": platform.python_version(),
+        "versions": versions(),
+        "limits": asdict(limits),
     }
 
 
@@ -36,18 +42,20 @@ def _processor() -> str:
     return names[0] if names else platform.processor()
 
 
-def json_of(measurements: Sequence[Measurement], copy_ms: float) -> str:
+def json_of(measurements: Sequence[Measurement], limits: Limits) -> str:
     """Everything, for comparison with another run."""
     rows = [asdict(m) for m in measurements]
-    return json.dumps({**_conditions(copy_ms), "measurements": rows}, indent=1) + "\n"
+    return json.dumps({**conditions(limits), "measurements": rows}, indent=1) + "\n"
 
 
-def text_of(measurements: Sequence[Measurement], copy_ms: float) -> str:
+def text_of(measurements: Sequence[Measurement], limits: Limits) -> str:
     """A table; times are the shortest, in milliseconds."""
-    conditions = _conditions(copy_ms)
+    where = conditions(limits)
     head = (
-        f"fleckcore {conditions['fleckcore']} on {conditions['processor']}, {conditions['isa']}. Shortest times in\n"
-        f"ms; a copy of the float32 frame takes {copy_ms:.2f}. Rivals use one thread.\n"
+        f"fleckcore {where['fleckcore']} on {where['processor']}, {where['isa']}. Shortest times in ms.\n"
+        f"By one thread, a copy of the float32 frame takes {limits.copy_ms:.2f}, reading it {limits.read_ms:.2f}; "
+        f"10^9 minima or maxima a second:\n"
+        f"{limits.compare_float32:.0f} of float32, {limits.compare_int16:.0f} of int16. Rivals use one thread.\n"
     )
     header = (
         "",
@@ -63,7 +71,7 @@ def text_of(measurements: Sequence[Measurement], copy_ms: float) -> str:
     )
     rows: list[tuple[str, ...]] = [header]
     for m in measurements:
-        rows += _rows(m, copy_ms)
+        rows += _rows(m, limits.copy_ms)
     widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
     lines = [_line(row, widths) for row in rows]
     note = "\n+ run on a part of the frame and scaled; 'same': results compared before the timing, - not comparable."
@@ -102,7 +110,7 @@ def _line(row: tuple[str, ...], widths: list[int]) -> str:
     return "  ".join(cells).rstrip()
 
 
-def draw(measurements: Sequence[Measurement], copy_ms: float, path: Path) -> None:
+def draw(measurements: Sequence[Measurement], limits: Limits, path: Path) -> None:
     """Bars of ours and of the rivals, on a logarithmic axis of milliseconds."""
     from matplotlib.figure import Figure
 
@@ -117,7 +125,7 @@ def draw(measurements: Sequence[Measurement], copy_ms: float, path: Path) -> Non
             axes.annotate(
                 rival.name, (rival.ms, y), xytext=(5, -3), textcoords="offset points", fontsize=7
             )
-    axes.axvline(copy_ms, color="0.6", lw=1, label="copy of the float32 frame")
+    axes.axvline(limits.copy_ms, color="0.6", lw=1, label="copy of the float32 frame")
     axes.set_xscale("log")
     axes.set_xlabel("milliseconds for a frame of 4096 x 2048 pixels, shortest of many")
     axes.set_yticks(

@@ -41,20 +41,18 @@ def command(only: str, repeats: int, json_path: Path | None, picture: Path | Non
     and connected-components-3d.
     """
     from fleckcore import bench
-    from fleckcore.bench.frames import SHAPE
-    from fleckcore.bench.measure import copy_ms
 
     if picture and not can_draw():
         raise click.UsageError("--picture needs matplotlib: pip install 'fleckcore[report]'")
     chosen = (case for case in bench.cases() if only in f"{case.kernel}: {case.name}")
-    copy = copy_ms(SHAPE)
+    limits = bench.measure_limits()
     measurements = []
     for measurement in bench.measure_all(chosen, repeats):
         measurements.append(measurement)
         click.echo(f"{measurement.kernel}: {measurement.name}", err=True)
-        copy = min(copy, copy_ms(SHAPE, 3))
-    click.echo(bench.text_of(measurements, copy), nl=False)
+        limits = limits.better(bench.measure_limits(repeats=3))
+    click.echo(bench.text_of(measurements, limits), nl=False)
     if json_path:
-        json_path.write_text(bench.json_of(measurements, copy), encoding="utf-8")
+        json_path.write_text(bench.json_of(measurements, limits), encoding="utf-8")
     if picture:
-        bench.draw(measurements, copy, picture)
+        bench.draw(measurements, limits, picture)

@@ -7,6 +7,7 @@ instruction set. This package alone imports the compiled ``_core``.
 
 from fleckcore.kernels._gaussian_filter import gaussian_filter
 from fleckcore.kernels._label_components import Components, label_components
+from fleckcore.kernels._limits import compare_in_registers
 from fleckcore.kernels._median_filter import MEDIAN_MODES, median_filter
 from fleckcore.kernels._mesh_statistics import Mesh, mesh_statistics
 from fleckcore.kernels._runtime import build_config, default_threads
@@ -20,6 +21,7 @@ __all__ = [
     "Mesh",
     "Trails",
     "build_config",
+    "compare_in_registers",
     "default_threads",
     "gaussian_filter",
     "label_components",

@@ -1,0 +1,118 @@
+"""One task of a kernel on one frame, beside the other programs that can do it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fleckcore.bench import rivals
+from fleckcore.bench.frames import LEVEL, NOISE
+from fleckcore.bench.measure import Case
+from fleckcore.kernels import (
+    gaussian_filter,
+    label_components,
+    median_filter,
+    mesh_statistics,
+    shadow_search,
+    streak_search,
+    trail_scan,
+)
+
+__all__ = ["gaussian", "interpolation", "label", "median", "mesh", "shadow", "streak", "trail"]
+
+SIGMA = NOISE * LEVEL
+Mask = NDArray[np.bool_] | None
+Direction = Literal["+y", "-y", "+x", "-x"]
+
+
+def median(name: str, frame: NDArray[Any], size: int | tuple[int, int], mask: Mask = None) -> Case:
+    """In a window, the outermost pixels repeated beyond the edges."""
+    window = (size, size) if isinstance(size, int) else size
+
+    def run(threads: int) -> NDArray[Any]:
+        return median_filter(frame, window, mask=mask, mode="nearest", threads=threads)
+
+    others = rivals.medians(frame, window) if mask is None else ()
+    return Case("median_filter", name, run, others, frame=frame)
+
+
+def gaussian(name: str, frame: NDArray[Any], sigma: float, mask: Mask = None) -> Case:
+    """Smoothing out to 3.5 sigma."""
+
+    def run(threads: int) -> NDArray[Any]:
+        return gaussian_filter(frame, sigma, mask=mask, threads=threads)
+
+    others = rivals.gaussians(frame, sigma) if mask is None else ()
+    return Case("gaussian_filter", name, run, others, frame=frame)
+
+
+def label(
+    name: str, frame: NDArray[Any], fraction: float, *, labels: bool, mask: Mask = None
+) -> Case:
+    """Threshold so that a fraction of the pixels is above it, and measure what is connected."""
+    threshold = float(np.quantile(frame[::4, ::4], 1 - fraction))
+
+    def run(threads: int) -> Any:
+        return label_components(frame, threshold, labels=labels, mask=mask, threads=threads)
+
+    others = rivals.labellers((frame > threshold).astype(np.uint8)) if mask is None else ()
+    return Case("label_components", name, run, others, frame=frame)
+
+
+def mesh(name: str, frame: NDArray[Any], box: int, mask: Mask = None) -> Case:
+    """Level and noise in boxes."""
+
+    def run(threads: int) -> Any:
+        return mesh_statistics(frame, box, mask=mask, threads=threads)
+
+    others = rivals.backgrounds(frame, box) if mask is None else ()
+    return Case("mesh_statistics", name, run, others, frame=frame)
+
+
+def interpolation(name: str, frame: NDArray[Any], box: int) -> Case:
+    """From boxes to pixels."""
+    statistics = mesh_statistics(frame, box)
+
+    def run(threads: int) -> Any:
+        return statistics.interpolate("level", threads=threads)
+
+    others = rivals.interpolators(frame, box)
+    return Case("mesh_statistics", name, run, others, frame=frame)
+
+
+def trail(
+    name: str, frame: NDArray[Any], direction: Direction, n_sigma: float, mask: Mask = None
+) -> Case:
+    """Search every pixel for seeds, and follow their trails."""
+
+    def run(threads: int) -> Any:
+        return trail_scan(
+            frame,
+            direction=direction,
+            noise=SIGMA,
+            seed_threshold=n_sigma * SIGMA,
+            mask=mask,
+            threads=threads,
+        )
+
+    return Case("trail_scan", name, run, frame=frame)
+
+
+def shadow(name: str, frame: NDArray[Any], radius: float, mask: Mask = None) -> Case:
+    """Score every place as the centre of a round shadow."""
+
+    def run(threads: int) -> NDArray[Any]:
+        return shadow_search(frame, radius, mask=mask, threads=threads)
+
+    return Case("shadow_search", name, run, frame=frame)
+
+
+def streak(name: str, frame: NDArray[Any], length: float, angle: float, mask: Mask = None) -> Case:
+    """Score every place as the middle of a streak."""
+
+    def run(threads: int) -> NDArray[Any]:
+        return streak_search(frame, length, angle, mask=mask, threads=threads)
+
+    return Case("streak_search", name, run, frame=frame)
