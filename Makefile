@@ -5,7 +5,7 @@ PRESETS ?= release sanitize
 BIN := .venv/bin
 SOURCES := CMakeLists.txt pyproject.toml LICENSE $(shell find cmake cpp python -type f -not -name '*.py[co]')
 
-.PHONY: demo test lint docs cpp-test instructions bench clean
+.PHONY: demo test lint docs cpp-test instructions bench performance clean
 
 demo: .venv/installed
 	$(BIN)/fleckcore demo
@@ -36,8 +36,17 @@ instructions:
 	cmake --build --preset release
 	$(PYTHON) benchmarks/instructions.py build/release/fleck_instructions $(COUNTS)
 
+# A part of it: make bench BENCH="-k 'median_filter and uint16'"; .benchmarks/grid.json keeps the figures.
 bench: .venv/installed .venv/group-test
-	$(BIN)/pytest benchmarks --benchmark-enable
+	mkdir -p .benchmarks
+	$(BIN)/pytest benchmarks --benchmark-enable --benchmark-json .benchmarks/grid.json $(BENCH)
+
+# Tables and pictures of the documentation, beside the other programs: half an hour of a quiet machine.
+performance: .venv/installed .venv/group-test .venv/group-rivals
+	mkdir -p .benchmarks
+	$(BIN)/fleckcore bench --json .benchmarks/bench.json
+	$(BIN)/python benchmarks/scaling.py .benchmarks/scaling.json
+	$(BIN)/python benchmarks/render.py docs/performance .benchmarks/bench.json .benchmarks/scaling.json
 
 clean:
 	rm -rf .venv build docs/_build docs/api/generated fleckcore-demo

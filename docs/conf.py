@@ -14,7 +14,7 @@ extensions = [
     "numpydoc",
     "myst_nb",
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "performance"]  # tables and pictures that a page includes
 templates_path = ["_templates"]
 default_role = "py:obj"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -97,19 +97,19 @@ def agreement(rival: Rival, ours: Any) -> bool | None:
     return None if rival.agrees is None else bool(rival.agrees(ours, rival.run()))
 
 
-def take_turns(turns: list[Callable[[], Any]], repeats: int) -> list[float]:
-    """Shortest time of each, in milliseconds."""
+def take_turns(turns: Sequence[Callable[[], Any]], repeats: int, turn_s: float = 0) -> list[float]:
+    """Shortest time of each, in milliseconds. A turn of ``turn_s`` has as many runs as fit, at least one."""
     shortest, total = [np.inf] * len(turns), [0.0] * len(turns)
     for _ in range(repeats):
         for i, run in enumerate(turns):
-            if total[i] > LONGEST_S:
-                continue
-            start = time.perf_counter()
-            result = run()
-            took = time.perf_counter() - start
-            del result
-            total[i] += took
-            shortest[i] = min(shortest[i], 1e3 * took)
+            end = min(total[i] + turn_s, LONGEST_S)
+            while total[i] <= end:
+                start = time.perf_counter()
+                result = run()
+                took = time.perf_counter() - start
+                del result
+                total[i] += took
+                shortest[i] = min(shortest[i], 1e3 * took)
     return shortest
 
 
