@@ -3,17 +3,24 @@
     python benchmarks/render.py FOLDER FILE...
 
 Each FILE is the JSON of `fleckcore bench --json`, `benchmarks/scaling.py` or `pytest --benchmark-json`; what it holds
-says which. A table is written as Markdown, `bench.md` or `grid.md`, and a picture as PNG under its name in `scaling.py`.
+says which. Tables become `bench.md` and `grid.md`, pictures PNG under their names in `scaling.py`.
 """
 
 import argparse
 import json
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 PROGRAMS = {"cv2": "OpenCV", "cc3d": "cc3d"}
-MARKERS = "osD^vPX*<>"
+COLOURS = [
+    *(f"C{i}" for i in range(10) if i != 7),
+    "navy",
+    "limegreen",
+    "gold",
+]  # grey is for others
+MARKERS = "osD^vPX*<>ph8d"
 
 Row = Sequence[str]
 
@@ -28,7 +35,7 @@ def where(record: dict[str, Any]) -> str:
     )
     return (
         f"fleckcore {record['fleckcore']} on {record['processor']}, {record['isa']}, "
-        f"{record['threads']} threads at the most, Python {record['python']}"
+        f"threads by default: {record['threads']}, Python {record['python']}"
         + (f"; {others}" if others else "")
     )
 
@@ -131,42 +138,38 @@ def _grid_row(case: str, programs: dict[Any, dict[str, Any]]) -> Row:
 
 
 def draw(picture: dict[str, Any], record: dict[str, Any], path: Path) -> None:
-    """Lines on logarithmic axes: ours filled and coloured, others grey and dashed, the copy a black line below."""
+    """Ours in colours, others grey and dashed, the copy black; the names in the order of the lines' right ends."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 5.4), layout="constrained")
+    figure = Figure(figsize=(7.5, 5.2))
     axes = figure.subplots()
-    handles = [_line(axes, line, i, picture["y"]) for i, line in enumerate(picture["lines"])]
+    own = (line for line in picture["lines"] if line["role"] == "ours")
+    colours = {line["label"]: colour for line, colour in zip(own, COLOURS, strict=False)}
+    for line, marker in zip(picture["lines"], MARKERS, strict=False):
+        _line(axes, line, picture["y"], colours.get(line["label"], "0.5"), marker)
     _scales(axes, picture)
-    axes.set_title(picture["title"], loc="left", fontsize=12, fontweight="bold")
-    by_height = sorted(handles, key=lambda line: -line.get_ydata()[-1])
-    figure.legend(handles=by_height, loc="outside right center", frameon=False, fontsize=9)
-    figure.text(0.01, -0.01, caption(picture, record), fontsize=7.5, color="0.35", va="top")
+    axes.set_title(picture["title"], loc="left", fontweight="bold")
+    handles = sorted(axes.get_lines(), key=lambda line: -line.get_ydata()[-1])
+    axes.legend(
+        handles=handles, loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9
+    )
+    axes.text(
+        0, -0.13, caption(record), transform=axes.transAxes, fontsize=7.5, color="0.35", va="top"
+    )
     figure.savefig(path, dpi=110, bbox_inches="tight", pil_kwargs={"optimize": True})
 
 
-def _line(axes: Any, line: dict[str, Any], number: int, unit: str) -> Any:
-    values = heights(line, unit)
-    if line["role"] == "limit":
-        style = {"color": "black", "lw": 1.5, "ls": "-"}
+def _line(axes: Any, line: dict[str, Any], unit: str, colour: str, marker: str) -> None:
+    values, label = heights(line, unit), line["label"]
+    if line["role"] == "limit" and len(values) == 1:
+        axes.axhline(values[0], color="black", lw=1.5, label=label)
+    elif line["role"] == "limit":
+        axes.plot(line["x"], values, color="black", lw=1.5, label=label)
     elif line["role"] == "theirs":
-        style = {
-            "color": "0.5",
-            "lw": 1,
-            "ls": "--",
-            "marker": MARKERS[number % len(MARKERS)],
-            "mfc": "white",
-            "ms": 5,
-        }
+        style = {"color": colour, "ls": "--", "lw": 1, "marker": marker, "mfc": "white", "ms": 5}
+        axes.plot(line["x"], values, label=label, **style)
     else:
-        style = {
-            "color": f"C{number % 10}",
-            "lw": 1.5,
-            "marker": MARKERS[number % len(MARKERS)],
-            "ms": 4,
-        }
-    (drawn,) = axes.plot(line["x"], values, label=line["label"], **style)
-    return drawn
+        axes.plot(line["x"], values, color=colour, lw=1.5, marker=marker, ms=4, label=label)
 
 
 def heights(line: dict[str, Any], unit: str) -> list[float]:
@@ -188,9 +191,9 @@ def _scales(axes: Any, picture: dict[str, Any]) -> None:
     from matplotlib.ticker import FuncFormatter, NullLocator
 
     plain = FuncFormatter(lambda value, _: f"{value:g}")
-    at = sorted({x for line in picture["lines"] for x in line["x"]})
+    at = sorted({x for line in picture["lines"] if line["role"] == "ours" for x in line["x"]})
     if picture["y"] == "gain":
-        axes.plot(at, at, color="black", lw=1)
+        axes.plot(at, at, color="black", lw=1.5, label="as many times as threads")
         axes.set_xticks(at)
     elif at[0] == 0:
         axes.set_xscale("symlog", linthresh=at[1], linscale=0.3)
@@ -211,16 +214,19 @@ def _scales(axes: Any, picture: dict[str, Any]) -> None:
 
 
 def _few(at: list[float]) -> list[float]:
-    """Those that leave room for their figures."""
-    chosen = at[:1]
-    for x in at[1:]:
-        if chosen[-1] == 0 or x / chosen[-1] > 1.25:
+    """Both ends, and between them those that leave room for their figures."""
+    positive = [x for x in at if x]
+    apart = (positive[-1] / positive[0]) ** (1 / 14)
+    chosen = at[-1:]
+    for x in reversed(at):
+        if x == 0 or (chosen[-1] / x > apart and (x == positive[0] or x / positive[0] > apart)):
             chosen.append(x)
     return chosen
 
 
-def caption(picture: dict[str, Any], record: dict[str, Any]) -> str:
-    return f"{where(record)}.\nShortest of {record['repeats']} turns or more. {limits_of(record)}"
+def caption(record: dict[str, Any]) -> str:
+    text = f"{where(record)}. Shortest of {record['repeats']} turns or more. {limits_of(record)}"
+    return "\n".join(textwrap.wrap(text, 125))
 
 
 # -----------------------------------------------------------------------------------------------------------------

@@ -56,7 +56,7 @@ WINDOWS = (
 )
 SLOWEST_SCIPY = 31
 PERCENT = (0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 50, 70, 90)
-SIDES = (64, 100, 128, 200, 256, 400, 512, 800, 1024, 1500, 2048, 3000, 4096, 4200)
+SIDES = (64, 100, 128, 200, 256, 400, 512, 800, 1024, 1500, 2048, 3000, 4096, 6000)
 
 
 @dataclass
@@ -104,12 +104,13 @@ class Picture:
         if points:
             self.lines.append(Line(f"{name} {version}{label}", "theirs", points))
 
-    def add_copy(self, frame: np.ndarray) -> None:
-        """What moving the pixels alone takes."""
-        run = partial(np.copyto, np.empty_like(frame), frame)
-        at = [point.x for line in self.lines for point in line.points]
-        points = [Point(x, run, frame.size) for x in (min(at), max(at))]
-        self.lines.append(Line("copy of the float32 frame", "limit", points))
+    def add_copy(self, frames: dict[float, np.ndarray]) -> None:
+        """What moving the pixels alone takes; one point where it is the same everywhere."""
+        points = [
+            Point(x, partial(np.copyto, np.empty_like(frame), frame), frame.size)
+            for x, frame in frames.items()
+        ]
+        self.lines.append(Line("copy of float32", "limit", points))
 
 
 def window_masked() -> Picture:
@@ -122,7 +123,7 @@ def window_masked() -> Picture:
         if not percent:
             picture.add_rival("scipy", {x: cases[x] for x in WINDOWS if x <= SLOWEST_SCIPY})
             picture.add_rival("OpenCV", cases)
-    picture.add_copy(flat)
+    picture.add_copy({0: flat})
     return picture
 
 
@@ -134,7 +135,7 @@ def window_dtype() -> Picture:
         picture.add(dtype, cases)
         if dtype == "uint8":
             picture.add_rival("OpenCV", cases, ", uint8")
-    picture.add_copy(frames.flat())
+    picture.add_copy({0: frames.flat()})
     return picture
 
 
@@ -154,7 +155,7 @@ def window_rectangle() -> Picture:
     for label, window in kinds.items():
         sizes = [size for size in WINDOWS if size == max(window(size))]
         picture.add(label, {size: tasks.median(label, flat, window(size)) for size in sizes})
-    picture.add_copy(flat)
+    picture.add_copy({0: flat})
     return picture
 
 
@@ -165,7 +166,7 @@ def masked_median() -> Picture:
     for size in (3, 9, 15, 21, 23, 31, 63, 101):
         name = f"{size} × {size}"
         picture.add(name, {x: tasks.median(name, flat, size, mask) for x, mask in masks.items()})
-    picture.add_copy(flat)
+    picture.add_copy({0: flat})
     return picture
 
 
@@ -198,7 +199,7 @@ def masked_others() -> Picture:
     picture = Picture(title, "masked at random, % of the pixels")
     flat = frames.flat()
     _add_all(picture, {x: _others(flat, mask) for x, mask in _masks().items()})
-    picture.add_copy(flat)
+    picture.add_copy({0: flat})
     return picture
 
 
@@ -209,7 +210,7 @@ def frame_median() -> Picture:
         name = f"{size} × {size}"
         cases = {n: tasks.median(name, frame, size) for n, frame in _squares().items()}
         picture.add(name, cases)
-    _add_copies(picture)
+    picture.add_copy(_squares())
     return picture
 
 
@@ -217,7 +218,7 @@ def frame_others() -> Picture:
     title = "The other kernels on float32 per pixel, by size of the frame"
     picture = Picture(title, "side of a square frame, pixels", "ns/pixel")
     _add_all(picture, {n: _others(frame) for n, frame in _squares().items()})
-    _add_copies(picture)
+    picture.add_copy(_squares())
     return picture
 
 
@@ -226,14 +227,6 @@ def _squares() -> dict[float, np.ndarray]:
     """Cut from one frame, so that small ones hold no more hot pixels than large ones."""
     largest = frames.flat(shape=(max(SIDES), max(SIDES)))
     return {side: largest[:side, :side].copy() for side in SIDES}
-
-
-def _add_copies(picture: Picture) -> None:
-    points = [
-        Point(side, partial(np.copyto, np.empty_like(frame), frame), frame.size)
-        for side, frame in _squares().items()
-    ]
-    picture.lines.append(Line("copy of the frame", "limit", points))
 
 
 def threads() -> Picture:
@@ -257,7 +250,7 @@ def labels() -> Picture:
         picture.add("statistics and label image" if image else "statistics", cases)
     for name in ("OpenCV WithStats", "cc3d, labels alone", "scipy, labels alone"):
         picture.add_rival(name, cases)
-    picture.add_copy(noise)
+    picture.add_copy({0: noise})
     return picture
 
 
@@ -272,7 +265,7 @@ def gaussians() -> Picture:
         if not percent:
             picture.add_rival("scipy", cases)
             picture.add_rival("OpenCV", cases)
-    picture.add_copy(flat)
+    picture.add_copy({0: flat})
     return picture
 
 

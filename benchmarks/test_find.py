@@ -15,7 +15,7 @@ def scene():
 
 
 def test_find(benchmark, scene):
-    catalog = benchmark.pedantic(find, (scene.frame,), rounds=5, warmup_rounds=1)
+    catalog = benchmark.pedantic(find, (scene.frame,), rounds=3)
     matches = simulate.match_truth(scene.truth, catalog["x_centroid"], catalog["y_centroid"])
     assert sum(match is not None for match in matches) >= 0.95 * len(scene.truth)
 

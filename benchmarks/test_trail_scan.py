@@ -9,7 +9,6 @@ from fleckcore.bench import frames, tasks
 from fleckcore.kernels import trail_scan
 
 THREADS = pytest.mark.parametrize("threads", [1, 2], ids="{}-thread".format)
-DIRECTIONS = pytest.mark.parametrize("direction", ["+y", "-y", "+x", "-x"])
 SIGMA = frames.NOISE * frames.LEVEL
 SINKS = 20_000
 
@@ -26,7 +25,7 @@ def sky(dtype="float32", bright=0):
 
 
 @THREADS
-@DIRECTIONS
+@pytest.mark.parametrize("direction", ["+y", "+x"])
 @pytest.mark.parametrize("percent", [0, 1, 50], ids="{}%".format)
 @pytest.mark.parametrize("dtype", ["uint16", "float32", "float64"])
 def test_few_seeds(ours, dtype, percent, direction, threads):
@@ -38,7 +37,7 @@ def test_few_seeds(ours, dtype, percent, direction, threads):
 
 
 @THREADS
-@DIRECTIONS
+@pytest.mark.parametrize("direction", ["+y", "-y", "+x", "-x"])
 def test_many_seeds(ours, direction, threads):
     task = tasks.trail(f"many seeds {direction} float32", sky(bright=SINKS), direction, 10)
     assert len(ours(task, threads).row) == pytest.approx(SINKS, rel=0.05)
