@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 PROGRAMS = {"cv2": "OpenCV", "cc3d": "cc3d"}
 COLOURS = [
     *(f"C{i}" for i in range(10) if i != 7),
@@ -180,6 +182,18 @@ def heights(line: dict[str, Any], unit: str) -> list[float]:
     return line["ms"]
 
 
+LEAST_APART = 0.055  # figures below an axis, of its length
+X_SCALES: dict[str, dict[str, Any]] = {
+    "linear": {},
+    "log": {},
+    "symlog": {"linthresh": 0.001, "linscale": 0.3},  # with 0, below the least masked fraction
+    "function": {  # as much room close to 100 % as close to 0
+        "functions": (
+            lambda x: np.log((share := np.clip(x / 100, 1e-9, 1 - 1e-9)) / (1 - share)),
+            lambda y: 100 / (1 + np.exp(-y)),
+        )
+    },
+}
 Y_LABELS = {
     "ms": "milliseconds for 4096 × 2048 pixels, one thread",
     "ns/pixel": "nanoseconds per pixel, one thread",
@@ -190,38 +204,33 @@ Y_LABELS = {
 def _scales(axes: Any, picture: dict[str, Any]) -> None:
     from matplotlib.ticker import FuncFormatter, NullLocator
 
-    plain = FuncFormatter(lambda value, _: f"{value:g}")
     at = sorted({x for line in picture["lines"] if line["role"] == "ours" for x in line["x"]})
     if picture["y"] == "gain":
         axes.plot(at, at, color="black", lw=1.5, label="as many times as threads")
-        axes.set_xticks(at)
-    elif at[0] == 0:
-        axes.set_xscale("symlog", linthresh=at[1], linscale=0.3)
-        axes.set_xlim(-at[1] / 4, 1.2 * at[-1])
     else:
-        axes.set_xscale("log")
-    if picture["y"] != "gain":
         axes.set_yscale("log")
-        axes.set_xticks(_few(at), minor=False)
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.grid(axis="y", which="minor", color="0.93")
-    axes.xaxis.set_major_formatter(plain)
-    axes.yaxis.set_major_formatter(plain)
+        axes.set_xscale(picture["x_scale"], **X_SCALES[picture["x_scale"]])
+    if at[0] == 0:
+        axes.set_xlim(left=-at[1] / 3)
+    axes.grid(axis="both", which="major", color="0.85")
+    axes.grid(axis="y", which="minor", color="0.93")
+    axes.set_axisbelow(True)
+    axes.set_xticks(_few(axes, at))
+    axes.xaxis.set_minor_locator(NullLocator())
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set_xlabel(picture["x_label"])
     axes.set_ylabel(Y_LABELS[picture["y"]])
-    axes.grid(axis="both", which="major", color="0.85")
-    axes.set_axisbelow(True)
 
 
-def _few(at: list[float]) -> list[float]:
+def _few(axes: Any, at: list[float]) -> list[float]:
     """Both ends, and between them those that leave room for their figures."""
-    positive = [x for x in at if x]
-    apart = (positive[-1] / positive[0]) ** (1 / 14)
-    chosen = at[-1:]
-    for x in reversed(at):
-        if x == 0 or (chosen[-1] / x > apart and (x == positive[0] or x / positive[0] > apart)):
+    where = {x: axes.get_xaxis_transform().transform((x, 0))[0] / axes.bbox.width for x in at}
+    chosen = [at[0]]
+    for x in at[1:-1]:
+        if min(where[x] - where[chosen[-1]], where[at[-1]] - where[x]) > LEAST_APART:
             chosen.append(x)
-    return chosen
+    return [*chosen, at[-1]]
 
 
 def caption(record: dict[str, Any]) -> str:

@@ -56,6 +56,7 @@ WINDOWS = (
 )
 SLOWEST_SCIPY = 31
 PERCENT = (0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 50, 70, 90)
+MASKED = "masked at random, % of the pixels"
 SIDES = (64, 100, 128, 200, 256, 400, 512, 800, 1024, 1500, 2048, 3000, 4096, 6000)
 
 
@@ -78,10 +79,11 @@ class Line:
 
 @dataclass
 class Picture:
-    """``y``: ms, ns/pixel or gain, which is how many times as fast as its first point a line is."""
+    """``x_scale`` as in `render`; ``y``: ms, ns/pixel or gain, the first point's time over the others'."""
 
     title: str
     x_label: str
+    x_scale: str = "log"
     y: str = "ms"
     lines: list[Line] = field(default_factory=list)
 
@@ -91,7 +93,7 @@ class Picture:
         ]
         self.lines.append(Line(label, "ours", points))
 
-    def add_rival(self, name: str, cases: dict[float, Case], label: str = "") -> None:
+    def add_rival(self, name: str, cases: dict[float, Case], *what: str) -> None:
         """Where it is installed and does the task. Results are compared first."""
         points, version = [], ""
         for x, case in cases.items():
@@ -102,12 +104,15 @@ class Picture:
                     points.append(Point(x, rival.run, case.frame.size, rival.share))
                     version = rival.version
         if points:
-            self.lines.append(Line(f"{name} {version}{label}", "theirs", points))
+            program, *rest = name.split(",")
+            self.lines.append(
+                Line(",".join([f"{program} {version}", *rest, *what]), "theirs", points)
+            )
 
     def add_copy(self, frames: dict[float, np.ndarray]) -> None:
         """What moving the pixels alone takes; one point where it is the same everywhere."""
         points = [
-            Point(x, partial(np.copyto, np.empty_like(frame), frame), frame.size)
+            Point(x, partial(np.copyto, frame.copy(), frame), frame.size)
             for x, frame in frames.items()
         ]
         self.lines.append(Line("copy of float32", "limit", points))
@@ -134,7 +139,7 @@ def window_dtype() -> Picture:
         cases = {size: tasks.median(f"{size}", frame, size) for size in WINDOWS}
         picture.add(dtype, cases)
         if dtype == "uint8":
-            picture.add_rival("OpenCV", cases, ", uint8")
+            picture.add_rival("OpenCV", cases, " uint8")
     picture.add_copy({0: frames.flat()})
     return picture
 
@@ -161,7 +166,7 @@ def window_rectangle() -> Picture:
 
 def masked_median() -> Picture:
     title = "Median of float32, by masked pixels"
-    picture = Picture(title, "masked at random, % of the pixels")
+    picture = Picture(title, MASKED, "symlog")
     flat, masks = frames.flat(), _masks()
     for size in (3, 9, 15, 21, 23, 31, 63, 101):
         name = f"{size} × {size}"
@@ -196,7 +201,7 @@ def _add_all(picture: Picture, cases: dict[float, dict[str, Case]]) -> None:
 
 def masked_others() -> Picture:
     title = "The other kernels on float32, by masked pixels"
-    picture = Picture(title, "masked at random, % of the pixels")
+    picture = Picture(title, MASKED, "symlog")
     flat = frames.flat()
     _add_all(picture, {x: _others(flat, mask) for x, mask in _masks().items()})
     picture.add_copy({0: flat})
@@ -205,7 +210,7 @@ def masked_others() -> Picture:
 
 def frame_median() -> Picture:
     title = "Median of float32 per pixel, by size of the frame"
-    picture = Picture(title, "side of a square frame, pixels", "ns/pixel")
+    picture = Picture(title, "side of a square frame, pixels", y="ns/pixel")
     for size in (3, 9, 15, 21, 31, 63):
         name = f"{size} × {size}"
         cases = {n: tasks.median(name, frame, size) for n, frame in _squares().items()}
@@ -216,7 +221,7 @@ def frame_median() -> Picture:
 
 def frame_others() -> Picture:
     title = "The other kernels on float32 per pixel, by size of the frame"
-    picture = Picture(title, "side of a square frame, pixels", "ns/pixel")
+    picture = Picture(title, "side of a square frame, pixels", y="ns/pixel")
     _add_all(picture, {n: _others(frame) for n, frame in _squares().items()})
     picture.add_copy(_squares())
     return picture
@@ -230,7 +235,7 @@ def _squares() -> dict[float, np.ndarray]:
 
 
 def threads() -> Picture:
-    picture = Picture("Gain by threads, float32", "threads", "gain")
+    picture = Picture("Gain by threads, float32", "threads", "linear", "gain")
     flat = frames.flat()
     numbers = range(1, max(4, default_threads()) + 1)
     medians = {f"median {n} × {n}": tasks.median("", flat, n) for n in (3, 15, 31, 101)}
@@ -242,9 +247,9 @@ def threads() -> Picture:
 
 def labels() -> Picture:
     title = "Threshold, label and measure float32, by pixels above the threshold"
-    picture = Picture(title, "above the threshold, % of the pixels")
+    picture = Picture(title, "above the threshold, % of the pixels", "function")
     noise = frames.smooth_noise()
-    percent = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 20, 35, 50, 65, 80, 90, 97, 99)
+    percent = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 20, 35, 50, 65, 80, 90, 97, 99, 99.7, 99.9)
     for image in (False, True):
         cases = {x: tasks.label("", noise, x / 100, labels=image) for x in percent}
         picture.add("statistics and label image" if image else "statistics", cases)
@@ -296,7 +301,8 @@ def measure(picture: Picture, repeats: int) -> dict[str, Any]:
         }
         for line in picture.lines
     ]
-    return {"title": picture.title, "x_label": picture.x_label, "y": picture.y, "lines": lines}
+    words = {key: getattr(picture, key) for key in ("title", "x_label", "x_scale", "y")}
+    return {**words, "lines": lines}
 
 
 def main() -> None:

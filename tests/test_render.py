@@ -50,11 +50,14 @@ def test_the_table_of_the_grid_has_a_row_for_each_case(render_file):
     assert "| 15x15 | 40.0 | 20.0 | 25.0 | scipy 400 |" in (out / "grid.md").read_text()
 
 
-@pytest.mark.parametrize("unit", ["ms", "ns/pixel", "gain"])
-def test_a_picture_is_drawn_of_what_was_measured(render_file, unit):
-    picture = scaling.Picture("title", "masked, %", unit)
+@pytest.mark.parametrize(
+    ("scale", "unit"),
+    [("symlog", "ms"), ("log", "ns/pixel"), ("linear", "gain"), ("function", "ms")],
+)
+def test_a_picture_is_drawn_of_what_was_measured(render_file, scale, unit):
+    picture = scaling.Picture("title", "masked, %", scale, unit)
     for role in ("ours", "theirs", "limit"):
-        points = [scaling.Point(x, lambda: None, 100, 0.5) for x in (0, 1, 2, 90)]
+        points = [scaling.Point(x, lambda: None, 100, 0.5) for x in (0.01, 1, 2, 90)]
         picture.lines.append(scaling.Line(role, role, points))
     record = {**conditions(LIMITS), "repeats": 1, "pictures": {"it": scaling.measure(picture, 1)}}
     out = render_file(json.dumps(record))
