@@ -210,8 +210,10 @@ def _scales(axes: Any, picture: dict[str, Any]) -> None:
     else:
         axes.set_yscale("log")
         axes.set_xscale(picture["x_scale"], **X_SCALES[picture["x_scale"]])
-    if at[0] == 0:
+    if picture["x_scale"] == "symlog":
         axes.set_xlim(left=-at[1] / 3)
+    elif picture["x_scale"] == "function":
+        axes.set_xlim(0.7 * at[0], 100 - 0.7 * (100 - at[-1]))
     axes.grid(axis="both", which="major", color="0.85")
     axes.grid(axis="y", which="minor", color="0.93")
     axes.set_axisbelow(True)
@@ -219,8 +221,14 @@ def _scales(axes: Any, picture: dict[str, Any]) -> None:
     axes.xaxis.set_minor_locator(NullLocator())
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(FuncFormatter(_two_or_five))
+    axes.tick_params(axis="y", which="minor", labelsize=7, labelcolor="0.35")
     axes.set_xlabel(picture["x_label"])
     axes.set_ylabel(Y_LABELS[picture["y"]])
+
+
+def _two_or_five(value: float, _: Any) -> str:
+    return f"{value:g}" if f"{value:e}"[0] in "25" else ""
 
 
 def _few(axes: Any, at: list[float]) -> list[float]:

@@ -1,6 +1,7 @@
 """``fleckcore bench``: the table, the JSON and the picture."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -67,3 +68,20 @@ def test_the_shortest_of_many_turns_counts_and_a_share_is_scaled(monkeypatch):
     (measured,) = measure_all([case], 3)
     assert measured.ms == {1: pytest.approx(30)}
     assert measured.rivals[0].ms == pytest.approx(100)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="read from /proc")
+def test_memory_of_the_result_is_no_extra_memory():
+    class Result:
+        def __init__(self):
+            self.labels = np.ones(2**23)
+
+    cases = [
+        Case("kernel", "array", lambda threads: np.ones(2**23)),
+        Case("kernel", "object", lambda threads: Result()),
+        Case("kernel", "scratch", lambda threads: np.ones(2**23).sum()),
+    ]
+    array, result, scratch = (measured.extra_mb for measured in measure_all(cases, 1))
+    assert array < 16
+    assert result < 16
+    assert scratch > 48

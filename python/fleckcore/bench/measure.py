@@ -120,8 +120,13 @@ def _with_peak_memory(run: Callable[[], Any]) -> tuple[Any, float | None]:
     peak = _status("VmHWM")
     if before is None or peak is None:
         return result, None
-    size = getattr(result, "nbytes", 0)
-    return result, max(0.0, (peak - before) / 1024 - size / 2**20)
+    return result, max(0.0, (peak - before) / 1024 - _size(result) / 2**20)
+
+
+def _size(result: Any) -> int:
+    """Bytes of an array, or of all arrays of an object."""
+    arrays = [result, *getattr(result, "__dict__", {}).values()]
+    return sum(array.nbytes for array in arrays if isinstance(array, np.ndarray))
 
 
 def _reset_peak() -> int | None:
