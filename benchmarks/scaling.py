@@ -1,7 +1,7 @@
 """Time against window, frame size, masked pixels, threads, ...: for pictures in which no cliff should hide.
 
     python benchmarks/scaling.py scaling.json [-k TEXT] [--repeats N]
-    python benchmarks/render.py scaling.json docs/performance
+    python benchmarks/render.py docs/performance scaling.json
 
 All points of a picture take turns, so that a busy moment of the machine is no step in a line.
 """
@@ -27,33 +27,7 @@ from fleckcore.kernels import default_threads
 TURN_S = 0.02
 
 # Dense about the largest window that has a network.
-WINDOWS = (
-    3,
-    5,
-    7,
-    9,
-    11,
-    13,
-    15,
-    17,
-    19,
-    21,
-    23,
-    25,
-    27,
-    31,
-    37,
-    45,
-    53,
-    63,
-    75,
-    89,
-    101,
-    127,
-    151,
-    191,
-    255,
-)
+WINDOWS = (*range(3, 28, 2), 31, 37, 45, 53, 63, 75, 89, 101, 127, 151, 191, 255)
 SLOWEST_SCIPY = 31
 PERCENT = (0, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 50, 70, 90)
 MASKED = "masked at random, % of the pixels"
@@ -87,10 +61,9 @@ class Picture:
     y: str = "ms"
     lines: list[Line] = field(default_factory=list)
 
-    def add(self, label: str, cases: dict[float, Case], threads: int = 1) -> None:
-        points = [
-            Point(x, partial(case.run, threads), case.frame.size) for x, case in cases.items()
-        ]
+    def add(self, label: str, cases: dict[float, Case]) -> None:
+        """Ours, by one thread."""
+        points = [Point(x, partial(case.run, 1), case.frame.size) for x, case in cases.items()]
         self.lines.append(Line(label, "ours", points))
 
     def add_rival(self, name: str, cases: dict[float, Case], *what: str) -> None:
@@ -109,11 +82,11 @@ class Picture:
                 Line(",".join([f"{program} {version}", *rest, *what]), "theirs", points)
             )
 
-    def add_copy(self, frames: dict[float, np.ndarray]) -> None:
+    def add_copy(self, by_x: dict[float, np.ndarray]) -> None:
         """What moving the pixels alone takes; one point where it is the same everywhere."""
         points = [
             Point(x, partial(np.copyto, frame.copy(), frame), frame.size)
-            for x, frame in frames.items()
+            for x, frame in by_x.items()
         ]
         self.lines.append(Line("copy of float32", "limit", points))
 
