@@ -211,7 +211,7 @@ def _scales(axes: Any, picture: dict[str, Any]) -> None:
         axes.set_yscale("log")
         axes.set_xscale(picture["x_scale"], **X_SCALES[picture["x_scale"]])
     if picture["x_scale"] == "symlog":
-        axes.set_xlim(left=-at[1] / 3)
+        axes.set_xlim(-at[1] / 3, 1.3 * at[-1])
     elif picture["x_scale"] == "function":
         axes.set_xlim(0.7 * at[0], 100 - 0.7 * (100 - at[-1]))
     axes.grid(axis="both", which="major", color="0.85")
