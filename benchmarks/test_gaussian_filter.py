@@ -32,7 +32,7 @@ def assert_patch(found, data, sigma, mask):
 
 
 @pytest.mark.parametrize("threads", [1, 2], ids="{}-thread".format)
-@pytest.mark.parametrize("percent", [0, 1, 50], ids="{}%".format)
+@pytest.mark.parametrize("percent", [0, 1, 50], ids="masked-{}".format)
 @pytest.mark.parametrize("sigma", SIGMAS)
 @pytest.mark.parametrize("dtype", ["uint16", "float32", "float64"])
 def test_gaussian_filter(ours, dtype, sigma, percent, threads):

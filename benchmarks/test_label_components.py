@@ -9,7 +9,7 @@ from scipy import ndimage
 from fleckcore.bench import frames, tasks
 from fleckcore.kernels import label_components
 
-PERCENT = pytest.mark.parametrize("percent", [0.05, 10, 50], ids="{}%-above".format)
+PERCENT = pytest.mark.parametrize("percent", [0.05, 10, 50], ids="above-{}".format)
 
 
 @lru_cache(maxsize=1)
@@ -35,7 +35,7 @@ def case(dtype, percent, labels, masked=0):
 
 
 @pytest.mark.parametrize("threads", [1, 2], ids="{}-thread".format)
-@pytest.mark.parametrize("masked", [0, 10], ids="{}%-masked".format)
+@pytest.mark.parametrize("masked", [0, 10], ids="masked-{}".format)
 @pytest.mark.parametrize("labels", [False, True], ids=["statistics", "labels"])
 @PERCENT
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64"])

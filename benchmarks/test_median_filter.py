@@ -9,7 +9,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from fleckcore.bench import frames, tasks
 
 THREADS = pytest.mark.parametrize("threads", [1, 2], ids="{}-thread".format)
-MASKED = pytest.mark.parametrize("percent", [0, 1, 50], ids="{}%".format)
+MASKED = pytest.mark.parametrize("percent", [0, 1, 50], ids="masked-{}".format)
 PATCH = np.s_[700:712, 1480:1520]  # at the border of the masked disc
 
 flat = lru_cache(maxsize=1)(frames.flat)

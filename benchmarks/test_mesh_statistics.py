@@ -23,7 +23,7 @@ SIGMA = frames.NOISE * frames.LEVEL
 
 
 @THREADS
-@pytest.mark.parametrize("percent", [0, 1, 50], ids="{}%".format)
+@pytest.mark.parametrize("percent", [0, 1, 50], ids="masked-{}".format)
 @pytest.mark.parametrize("box", [16, 64, 256])
 @pytest.mark.parametrize("dtype", ["int16", "uint16", "int32", "float32", ">f4", "float64"])
 def test_mesh_statistics(ours, dtype, box, percent, threads):

@@ -31,7 +31,7 @@ def additions(radius):
 
 
 @pytest.mark.parametrize("threads", [1, 2], ids="{}-thread".format)
-@pytest.mark.parametrize("percent", [0, 1, 50], ids="{}%".format)
+@pytest.mark.parametrize("percent", [0, 1, 50], ids="masked-{}".format)
 @pytest.mark.parametrize("radius", [6, 8, 11, 16, 32], ids="radius-{}".format)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_shadow_search(ours, benchmark, dtype, radius, percent, threads):

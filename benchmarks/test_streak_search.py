@@ -25,7 +25,7 @@ def with_streak(angle):
 
 
 @pytest.mark.parametrize("threads", [1, 2], ids="{}-thread".format)
-@pytest.mark.parametrize("percent", [0, 1], ids="{}%".format)
+@pytest.mark.parametrize("percent", [0, 1], ids="masked-{}".format)
 @pytest.mark.parametrize("angle", [0, 30, 90], ids="{}-degrees".format)
 @pytest.mark.parametrize("length", [16, 48, 96], ids="length-{}".format)
 def test_streak_search(ours, length, angle, percent, threads):

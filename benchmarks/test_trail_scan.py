@@ -26,7 +26,7 @@ def sky(dtype="float32", bright=0):
 
 @THREADS
 @pytest.mark.parametrize("direction", ["+y", "+x"])
-@pytest.mark.parametrize("percent", [0, 1, 50], ids="{}%".format)
+@pytest.mark.parametrize("percent", [0, 1, 50], ids="masked-{}".format)
 @pytest.mark.parametrize("dtype", ["uint16", "float32", "float64"])
 def test_few_seeds(ours, dtype, percent, direction, threads):
     """Noise alone passes 4.8 sigma here and there: what is left is the search of every pixel."""
