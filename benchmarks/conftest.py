@@ -44,7 +44,7 @@ def timed(benchmark, request):
         benchmark.group = f"{case.kernel}: {case.name}"
         benchmark.pedantic(run, rounds=rounds)
         if benchmark.enabled:
-            now, stash = measure_limits(repeats=3), request.config.stash
+            now, stash = measure_limits(repeats=10), request.config.stash
             stash[LIMITS] = now.better(stash.get(LIMITS, now))
             pixels = round(case.frame.size * share)
             benchmark.extra_info |= {
