@@ -2,6 +2,7 @@
 
 #include "arrays.hpp"
 #include "fleck/gaussian_filter.hpp"
+#include "running.hpp"
 
 namespace fleck::bindings {
 
@@ -15,7 +16,7 @@ void bind_gaussian_filter(py::module_& m) {
         py::array out = py::array_t<float>({image.rows, image.cols});
         const auto result = output_of<float>(out, image.rows, image.cols);
         {
-          const py::gil_scoped_release release;
+          const Running running;
           gaussian_filter(image, view, sigma, result, threads);
         }
         return out;

@@ -2,6 +2,7 @@
 
 #include "arrays.hpp"
 #include "fleck/label_components.hpp"
+#include "running.hpp"
 
 namespace fleck::bindings {
 namespace {
@@ -29,7 +30,7 @@ py::tuple label_components_of(const py::array& data, const std::optional<py::arr
   const LabelParameters parameters{threshold, connectivity, min_area, deblend, std::move(levels)};
   Components found;
   {
-    const py::gil_scoped_release release;
+    const Running running;
     found = label_components(image, masked, parameters, painted, threads);
   }
   return py::make_tuple(array_owning(std::move(found.objects)), array_owning(std::move(found.level_counts)));

@@ -4,6 +4,7 @@
 
 #include "arrays.hpp"
 #include "fleck/median_filter.hpp"
+#include "running.hpp"
 
 namespace fleck::bindings {
 namespace {
@@ -28,7 +29,7 @@ void median_filter(const py::array& data, const std::optional<py::array>& mask, 
   const auto* outside = static_cast<const std::byte*>(cval.data());
   const auto filter = [&]<class Out>(Out) {
     const View2D<Out> view = output_of<Out>(out, image.rows, image.cols);
-    const py::gil_scoped_release release;
+    const Running running;
     fleck::median_filter<Out>(image, masked, view, {rows, cols}, border, outside, threads);
   };
   switch (median_dtype(image.dtype, may_exclude(masked, border))) {

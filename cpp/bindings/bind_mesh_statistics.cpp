@@ -4,6 +4,7 @@
 
 #include "arrays.hpp"
 #include "fleck/mesh_statistics.hpp"
+#include "running.hpp"
 
 namespace fleck::bindings {
 namespace {
@@ -32,14 +33,14 @@ void bind_mesh_statistics(py::module_& m) {
     const auto out_level = output_of<double>(level, ny, nx);
     const auto out_noise = output_of<double>(noise, ny, nx);
     const auto out_count = output_of<std::int64_t>(count, ny, nx);
-    const py::gil_scoped_release unlocked;
+    const Running running;
     mesh_statistics(image, left_out, {box_rows, box_cols, clip, max_iterations, min_valid}, out_level, out_noise,
                     out_count, threads);
   });
   m.def("fill_mesh", [](const py::array& mesh, py::array out, int threads) {
     const auto from = mesh_of(mesh);
     const auto to = output_of<double>(out, from.rows, from.cols);
-    const py::gil_scoped_release unlocked;
+    const Running running;
     fill_mesh(from, to, threads);
   });
   m.def("interpolate_mesh",
@@ -49,7 +50,7 @@ void bind_mesh_statistics(py::module_& m) {
           const auto to = output_of<float>(out, out.shape(0), out.shape(1));
           require(from.rows == mesh_size(to.rows, box_rows) && from.cols == mesh_size(to.cols, box_cols),
                   "mesh and output do not belong together");
-          const py::gil_scoped_release unlocked;
+          const Running running;
           interpolate_mesh(from, box_rows, box_cols, to, threads);
         });
 }

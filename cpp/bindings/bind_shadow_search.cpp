@@ -4,6 +4,7 @@
 
 #include "arrays.hpp"
 #include "fleck/shadow_search.hpp"
+#include "running.hpp"
 
 namespace fleck::bindings {
 
@@ -23,7 +24,7 @@ void bind_shadow_search(py::module_& m) {
         const auto result = output_of<float>(out, height, width);
         const ShadowPlaces places{row, col, step};
         {
-          const py::gil_scoped_release release;
+          const Running running;
           shadow_search(image, view, radius, edge ? ShadowPart::edge : ShadowPart::whole, places, result, threads);
         }
         return out;

@@ -4,6 +4,7 @@
 
 #include "arrays.hpp"
 #include "fleck/streak_search.hpp"
+#include "running.hpp"
 
 namespace fleck::bindings {
 
@@ -18,7 +19,7 @@ void bind_streak_search(py::module_& m) {
         py::array out = py::array_t<float>({image.rows, image.cols});
         const auto result = output_of<float>(out, image.rows, image.cols);
         {
-          const py::gil_scoped_release release;
+          const Running running;
           streak_search(image, view, length, angle, result, threads);
         }
         return out;

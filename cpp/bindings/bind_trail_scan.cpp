@@ -2,6 +2,7 @@
 
 #include "arrays.hpp"
 #include "fleck/trail_scan.hpp"
+#include "running.hpp"
 
 namespace fleck::bindings {
 namespace {
@@ -25,7 +26,7 @@ void bind_trail_scan(py::module_& m) {
     const TrailOptions options = options_of(background_width, gap, 1, 0.0);
     std::vector<Seed> seeds;
     {
-      const py::gil_scoped_release unlocked;
+      const Running running;
       seeds = find_seeds(image, left_out, threshold, options, threads);
     }
     Positions positions({static_cast<py::ssize_t>(seeds.size()), py::ssize_t{2}});
@@ -52,7 +53,7 @@ void bind_trail_scan(py::module_& m) {
     const auto out_length = output_of<std::int64_t>(length, n, 1);
     const auto out_sums = output_of<double>(sums, n, 3);
     const auto out_profile = output_of<double>(profile, n, profile.ndim() == 2 ? profile.shape(1) : 0);
-    const py::gil_scoped_release unlocked;
+    const Running running;
     std::vector<Trail> trails(n);
     trail_scan(image, left_out, sigma, seeds, options, trails.data(), out_profile, threads);
     for (std::int64_t i = 0; i < n; ++i) {

@@ -13,6 +13,7 @@ void bind_median_filter(pybind11::module_& m);
 void bind_shadow_search(pybind11::module_& m);
 void bind_streak_search(pybind11::module_& m);
 void bind_trail_scan(pybind11::module_& m);
+void bind_tuning(pybind11::module_& m);
 }  // namespace fleck::bindings
 
 PYBIND11_MODULE(_core, m) {
@@ -28,4 +29,5 @@ PYBIND11_MODULE(_core, m) {
   fleck::bindings::bind_shadow_search(m);
   fleck::bindings::bind_streak_search(m);
   fleck::bindings::bind_trail_scan(m);
+  fleck::bindings::bind_tuning(m);
 }

@@ -5,13 +5,13 @@
 #include <vector>
 
 #include "counting.hpp"
+#include "fleck/tuning.hpp"
 #include "isa/gaussian_filter.hpp"
 #include "threads.hpp"
 
 namespace fleck {
 namespace {
 
-constexpr std::int64_t rows_per_band = 64;
 constexpr float least_weight = 0.05f;
 
 std::vector<float> gaussian_weights(double sigma) {
@@ -102,6 +102,7 @@ void gaussian_filter(const Image& image, const Mask& mask, double sigma, View2D<
   const std::vector<float> weights = gaussian_weights(sigma);
   const int taps = static_cast<int>(weights.size()), radius = taps / 2;
   const std::int64_t padded = image.cols + 2 * radius;
+  const std::int64_t rows_per_band = tuning().gaussian_rows;
   const std::int64_t bands = (image.rows + rows_per_band - 1) / rows_per_band;
   std::vector<Band> scratch(std::min<std::int64_t>(resolve_threads(threads), bands));
   parallel_for(bands, static_cast<int>(scratch.size()), [&](std::int64_t index, int worker) {

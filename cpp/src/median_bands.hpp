@@ -7,6 +7,7 @@
 #include "aligned.hpp"
 #include "element.hpp"
 #include "fleck/median_filter.hpp"
+#include "fleck/tuning.hpp"
 #include "isa/median_tile.hpp"
 #include "isa/ordered_keys.hpp"
 #include "median_border.hpp"
@@ -62,7 +63,11 @@ class BandScratch {
 
 // Tall tiles for tall windows: the halo costs less, the scratch more.
 inline int band_tile_rows(std::int64_t window_rows) {
-  return window_rows <= 21 ? 24 : window_rows <= 63 ? 48 : window_rows <= 101 ? 64 : max_tile_rows;
+  const Tuning& choice = tuning();
+  return window_rows <= 21    ? choice.band_rows_21
+         : window_rows <= 63  ? choice.band_rows_63
+         : window_rows <= 101 ? choice.band_rows_101
+                              : choice.band_rows_any;
 }
 
 // The filter for pixels of E and medians of Out, tile by tile.

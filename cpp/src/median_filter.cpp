@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "element.hpp"
+#include "fleck/tuning.hpp"
 #include "isa.hpp"
 #include "median_bands.hpp"
 #include "median_networks.hpp"
@@ -12,6 +13,13 @@
 namespace fleck {
 namespace {
 
+// Side of the largest window that takes a network.
+template <class Key>
+int network_side() {
+  if (sizeof(Key) == 2) return max_window;  // always the faster
+  return sizeof(Key) == 4 ? tuning().network_side_32 : tuning().network_side_64;
+}
+
 template <class E, bool Swapped, class Out>
 void run(const Image& image, const Mask& mask, const View2D<Out>& out, MedianWindow window, Border border,
          const std::byte* cval, int threads) {
@@ -19,7 +27,8 @@ void run(const Image& image, const Mask& mask, const View2D<Out>& out, MedianWin
   const int rows = static_cast<int>(std::min<std::int64_t>(band_tile_rows(window.rows), image.rows));
   TileSet left(image.rows, image.cols, rows, tile_cols);
   const NetworkFilter<E, Swapped, Out> networks(image, mask, out, window, border, cval);
-  if (networks.exists())
+  const bool small = std::max(window.rows, window.cols) <= network_side<network_key<E>>();
+  if (small && networks.exists())
     networks.run(left, threads);
   else
     left.add(0, image.rows, 0, image.cols);

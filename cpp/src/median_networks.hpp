@@ -17,6 +17,7 @@
 #include "aligned.hpp"
 #include "element.hpp"
 #include "fleck/median_filter.hpp"
+#include "fleck/tuning.hpp"
 #include "isa/median_keys.hpp"
 #include "isa/median_network.hpp"
 #include "median_border.hpp"
@@ -132,7 +133,7 @@ class NetworkFilter {
   // not left out, or those that are left out shift a median too far.
   void run(TileSet& left, int threads) const {
     const std::int64_t per_tile = std::int64_t(sizes_.lanes) * sizes_.tile_cols;
-    const std::int64_t blocks = (out_.cols - 1) / (std::int64_t(sizes_.lanes) * max_lane_cols) + 1;
+    const std::int64_t blocks = (out_.cols - 1) / (std::int64_t(sizes_.lanes) * tuning().network_cols) + 1;
     const int tiles = static_cast<int>((out_.cols - 1) / (per_tile * blocks) + 1);
     const std::int64_t bands = (out_.rows - 1) / band_rows + 1;
     std::vector<std::unique_ptr<Work>> work(resolve_threads(threads));
@@ -145,7 +146,6 @@ class NetworkFilter {
   }
 
  private:
-  static constexpr int max_lane_cols = 256;       // outputs of a lane: the ring of rows should fit the L2 cache
   static constexpr std::int64_t band_rows = 128;  // outputs of one job; a multiple of every tile's rows
   static constexpr std::size_t late_groups = 8;   // of lanes, so that the full network comes into the cache for many
 
@@ -236,7 +236,7 @@ class NetworkFilter {
   // Outputs of rows [row0, row1) in the columns from col0 on that a strip covers.
   void band(Work& work, std::int64_t row0, std::int64_t row1, std::int64_t col0, TileSet& left) const {
     Strip& strip = work.strip;
-    strip.untrimmed = 0;
+    strip.untrimmed = tuning().network_trimmed ? 0 : std::numeric_limits<int>::max();
     const std::int64_t cols = std::min<std::int64_t>(std::int64_t(sizes_.lanes) * strip.lane_cols(), out_.cols - col0);
     const auto load = [&](std::int64_t y) {
       const std::int64_t row = row0 + y - half_rows_;

@@ -5,7 +5,10 @@
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
+#include <optional>
 #include <stdexcept>
+
+#include "fleck/tuning.hpp"
 
 namespace fleck {
 namespace {
@@ -47,7 +50,7 @@ bool has(Isa isa) {
 
 constexpr Isa all_isas[] = {Isa::baseline, Isa::avx2, Isa::avx512};
 
-Isa choose_isa() {
+std::optional<Isa> wanted_isa() {
   if (const char* wanted = std::getenv("FLECKCORE_ISA"); wanted && *wanted) {
     for (Isa isa : all_isas)
       if (isa_name(isa) == wanted && has(isa)) return isa;
@@ -55,6 +58,10 @@ Isa choose_isa() {
     for (const auto& name : available_isas()) message += ' ' + name;
     throw std::invalid_argument(message);
   }
+  return {};
+}
+
+Isa widest_isa() {
   Isa best = Isa::baseline;
   for (Isa isa : all_isas)
     if (has(isa)) best = isa;
@@ -72,12 +79,13 @@ int default_threads() {
                                   " is not a whole number from 1 to 4096");
     return static_cast<int>(n);
   }
-  return std::min(affinity_threads(), quota_threads());
+  return std::min({affinity_threads(), quota_threads(), tuning().threads});
 }
 
 Isa active_isa() {
-  static const Isa isa = choose_isa();
-  return isa;
+  static const std::optional<Isa> wanted = wanted_isa();
+  static const Isa widest = widest_isa();
+  return wanted ? *wanted : tuning().isa.value_or(widest);
 }
 
 std::string isa_name(Isa isa) {
