@@ -6,6 +6,8 @@ import subprocess
 
 import pytest
 
+os.environ["FLECKCORE_TUNING"] = "off"  # a profile of whoever runs the tests
+
 
 @pytest.fixture
 def fitsverify():

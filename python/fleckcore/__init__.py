@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fleckcore._version import __version__
 
 if TYPE_CHECKING:
+    from fleckcore.bench.tuning import tune
     from fleckcore.detection.catalog import Catalog
     from fleckcore.detection.completeness import Completeness, completeness
     from fleckcore.detection.joint import JointResult, find_all, search_all
@@ -44,6 +45,7 @@ __all__ = [
     "search",
     "search_all",
     "trail_scan",
+    "tune",
 ]
 
 _HOMES = {
@@ -66,6 +68,7 @@ _HOMES = {
     "search": "fleckcore.detection.search",
     "search_all": "fleckcore.detection.joint",
     "trail_scan": "fleckcore.kernels",
+    "tune": "fleckcore.bench.tuning",
 }
 
 

@@ -16,6 +16,7 @@ __all__ = [
     "MetadataError",
     "MissingExtraError",
     "OutputError",
+    "TuningWarning",
 ]
 
 
@@ -108,3 +109,7 @@ class MissingExtraError(FleckError):
 
     def __reduce__(self) -> tuple[object, ...]:
         return type(self), self._arguments
+
+
+class TuningWarning(UserWarning):
+    """A tuning profile is not used (codes ``R18`` and ``R19``); results are the same without it."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import platform
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +12,7 @@ from fleckcore._version import __version__
 from fleckcore.bench.limits import Limits
 from fleckcore.bench.measure import Measurement
 from fleckcore.bench.rivals import versions
-from fleckcore.kernels import build_config, default_threads
+from fleckcore.kernels import build_config, default_threads, processor
 
 __all__ = ["conditions", "draw", "json_of", "text_of"]
 
@@ -24,22 +23,14 @@ def conditions(limits: Limits) -> dict[str, Any]:
     """What ran where."""
     return {
         "fleckcore": __version__,
-        "processor": _processor(),
+        "processor": processor(),
         "isa": build_config()["isa"],
+        "tuning": build_config()["tuning"],
         "threads": default_threads(),
         "python": platform.python_version(),
         "versions": versions(),
         "limits": asdict(limits),
     }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
 
 
 def json_of(measurements: Sequence[Measurement], limits: Limits) -> str:
@@ -52,7 +43,8 @@ def text_of(measurements: Sequence[Measurement], limits: Limits) -> str:
     """A table; times are the shortest, in milliseconds."""
     where = conditions(limits)
     head = (
-        f"fleckcore {where['fleckcore']} on {where['processor']}, {where['isa']}. Shortest times in ms.\n"
+        f"fleckcore {where['fleckcore']} on {where['processor']}, {where['isa']}, tuning: "
+        f"{where['tuning'] or 'defaults'}. Shortest times in ms.\n"
         f"By one thread, a copy of the float32 frame takes {limits.copy_ms:.2f}, reading it {limits.read_ms:.2f}; "
         f"10^9 minima or maxima a second:\n"
         f"{limits.compare_float32:.0f} of float32, {limits.compare_int16:.0f} of int16. Rivals use one thread.\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 
@@ -17,6 +18,7 @@ COMMANDS = {
     "find": "Find dust flecks and other compact shadows in calibration frames.",
     "completeness": "Say which shadows a search of a frame would find, and how much of what it lists is real.",
     "bench": "Measure the kernels on this machine, beside other programs that are installed.",
+    "tune": "Measure how the kernels run fastest on this machine, and write a profile that later runs use.",
     "demo": "Search a real flat, a simulated flat and a simulated Hubble chip pair, and say what was found.",
 }
 
@@ -55,7 +57,15 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave the process with its exit code."""
-    sys.exit(_run(arguments))
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        code = _run(arguments)
+    sys.exit(code)
+
+
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    """In a line, without the place in our source."""
+    click.echo(f"warning: {message}", err=True)
 
 
 def _run(arguments: Sequence[str] | None) -> int:

@@ -19,6 +19,7 @@ from fleckcore.detection.normalise import Method, Normalised, normalise
 from fleckcore.detection.options import DEFAULTS, Options, Shapes
 from fleckcore.errors import ArrayError
 from fleckcore.frame import Frame, as_frame
+from fleckcore.kernels import tuning_in_use
 
 if TYPE_CHECKING:
     from fleckcore.detection.catalog import Catalog
@@ -258,6 +259,7 @@ def _meta(frame: Frame, options: Options) -> dict[str, Any]:
     about = frame.meta
     return {
         "program": f"fleckcore {__version__}",
+        "tuning": tuning_in_use(),
         "input": about.path.name if about.path else "array",
         "extension": about.extension,
         "input_sha256": hashlib.sha256(np.ascontiguousarray(frame.data).data).hexdigest(),

@@ -14,6 +14,14 @@ from fleckcore.kernels._runtime import build_config, default_threads
 from fleckcore.kernels._shadow_search import shadow_search
 from fleckcore.kernels._streak_search import streak_search
 from fleckcore.kernels._trail_scan import Trails, trail_scan
+from fleckcore.kernels._tuning import (
+    forget_tuning,
+    machine,
+    processor,
+    profile_path,
+    set_tuning,
+    tuning_in_use,
+)
 
 __all__ = [
     "MEDIAN_MODES",
@@ -23,11 +31,17 @@ __all__ = [
     "build_config",
     "compare_in_registers",
     "default_threads",
+    "forget_tuning",
     "gaussian_filter",
     "label_components",
+    "machine",
     "median_filter",
     "mesh_statistics",
+    "processor",
+    "profile_path",
+    "set_tuning",
     "shadow_search",
     "streak_search",
     "trail_scan",
+    "tuning_in_use",
 ]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from fleckcore.errors import ArrayError
 from fleckcore.frame import check_image as check_frame
 from fleckcore.kernels._runtime import default_threads
+from fleckcore.kernels._tuning import tuning_in_use
 
 
 def check_image(data: Any, name: str = "data") -> NDArray[Any]:
@@ -30,6 +31,7 @@ def check_mask(mask: Any, shape: tuple[int, ...]) -> NDArray[np.bool_] | None:
 def check_threads(threads: int | None) -> int:
     if threads is None:
         return default_threads()
+    tuning_in_use()
     if isinstance(threads, bool) or int(threads) != threads or threads < 1:
         raise ArrayError(f"threads={threads!r}, wanted a whole number of at least 1.", code="A09")
     return int(threads)

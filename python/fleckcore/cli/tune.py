@@ -1,0 +1,105 @@
+"""``fleckcore tune``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from fleckcore.bench.tuning import Trial, Tuned
+
+__all__ = ["command"]
+
+
+@click.command("tune")
+@click.argument(
+    "files", metavar="[FRAMES]...", nargs=-1, type=click.Path(path_type=Path, dir_okay=False)
+)
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the profile here; by default where later runs look for it.",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0),
+    default=60.0,
+    show_default=True,
+    help="About how long to measure; each value has four turns at least.",
+)
+@click.option(
+    "--threads",
+    type=click.IntRange(1),
+    help="Measure with so many; by default their number is one of the choices.",
+)
+def command(
+    files: tuple[Path, ...], output: Path | None, seconds: float, threads: int | None
+) -> None:
+    """Measure how the kernels run fastest on this machine, and write a profile that later runs use.
+
+    FRAMES are FITS files like those that you search; without any, a flat field is made. Results stay the same bytes
+    with any profile: only the time they take changes. Close other programs meanwhile.
+    """
+    from fleckcore.bench.tuning import tune
+    from fleckcore.io import read
+
+    frames = [frame for path in files for frame in read(path)]
+    tuned = tune(
+        frames,
+        seconds=seconds,
+        threads=threads,
+        output=output,
+        progress=lambda about: click.echo(f"measuring: {about}", err=True),
+    )
+    click.echo(_table(tuned))
+    click.echo(_where(tuned, named=output is not None))
+
+
+def _table(tuned: Tuned) -> str:
+    from fleckcore.kernels import machine
+
+    here = machine()
+    n = tuned.threads
+    with_threads = f", {n} thread{'s' * (n > 1)}" if n else ""
+    head = [
+        f"fleckcore {here['fleckcore']} on {here['processor']}{with_threads}. Measured on:",
+        *(f"  {name}" for name in tuned.frames),
+        "Shortest times in ms. A choice changes only where that gains clearly more than the times waver.",
+        "",
+    ]
+    rows = [("", "default", "ms", "fastest", "ms", "ratio", ""), *map(_row, tuned.trials)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join(
+            cell.ljust(width) if i in (0, 6) else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+    return "\n".join(head + lines)
+
+
+def _row(trial: Trial) -> tuple[str, ...]:
+    default = (trial.about, str(trial.default), f"{trial.ms[trial.default]:.1f}")
+    if trial.best == trial.default:
+        return (*default, "the same", "", "", "")
+    verdict = "chosen" if trial.pays else f"not clear: times waver by {100 * trial.wavers:.1f} %"
+    return (*default, str(trial.best), f"{trial.ms[trial.best]:.1f}", f"{trial.gain:.2f}", verdict)
+
+
+def _where(tuned: Tuned, *, named: bool) -> str:
+    changed = len(tuned.choices)
+    what = (
+        f"{changed} of {len(tuned.trials)} choices changed"
+        if changed
+        else "the defaults are best here"
+    )
+    lines = [f"\n{what}; written to {tuned.path}"]
+    if named:
+        lines.append(f"Later runs use it with FLECKCORE_TUNING={tuned.path.resolve()}")
+    else:
+        lines.append("Later runs use it. To ignore it: FLECKCORE_TUNING=off, or delete the file.")
+    return "\n".join(lines)
