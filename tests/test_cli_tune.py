@@ -67,7 +67,7 @@ def test_find_and_bench_record_the_profile(flat, tmp_path, monkeypatch, capsys):
     path = tmp_path / "p.json"
     monkeypatch.setattr(tuning, "_trials", lambda *_: [])
     assert run("tune", "-o", path) == 0
-    assert "the defaults are best here" in capsys.readouterr().out
+    assert "no choice changed" in capsys.readouterr().out
     monkeypatch.setenv("FLECKCORE_TUNING", str(path))
     assert run("find", flat, "-o", tmp_path / "out", "--no-pictures", "--json") == 0
     (record,) = json.loads(capsys.readouterr().out)
@@ -92,9 +92,20 @@ def test_a_damaged_profile_is_one_line_and_the_run_goes_on(flat, tmp_path):
     assert "fleckcore tune" in line
 
 
+def test_files_that_cannot_be_used_are_named_and_the_others_measured(
+    flat, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(tuning, "_trials", lambda *_: [])
+    (tmp_path / "text.fits").write_text("no FITS")
+    profile = tmp_path / "p.json"
+    assert run("tune", tmp_path / "text.fits", *[flat] * 5, "-o", profile) == 3
+    assert "not used: [I04]" in capsys.readouterr().err
+    assert json.loads(profile.read_text())["frames"] == ["flat.fits[0], 60 x 90 uint16"] * 4
+
+
 def test_what_cannot_be_used(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(tuning, "_trials", None)
-    assert run("tune", tmp_path / "none.fits") != 0
+    assert run("tune", tmp_path / "none.fits") == 4
     assert run("tune", "--threads", 0) == 2
     assert run("tune", "--seconds", -1) == 2
     (tmp_path / "text.fits").write_text("no FITS")

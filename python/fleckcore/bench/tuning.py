@@ -40,8 +40,10 @@ from fleckcore.kernels import (
     set_tuning,
 )
 
-__all__ = ["Trial", "Tuned", "tune"]
+__all__ = ["MOST_FRAMES", "Trial", "Tuned", "tune"]
 
+MOST_FRAMES = 4
+"""More take longer and tell the same."""
 ROUNDS = 4
 """At least so often each value has its turn: enough to see how much the times waver."""
 LEAST_GAIN = 0.02
@@ -133,8 +135,8 @@ def tune(
     Parameters
     ----------
     frames : sequence of Frame or array_like, optional
-        Measured on, with their masks; of large ones the middle 2048 x 4096 pixels. By default a flat field of that
-        size, made from a seed.
+        Measured on, with their masks: the first four, of large ones the middle 2048 x 4096 pixels. By default a flat
+        field of that size, made from a seed.
     seconds : float
         About how long to measure. Each value has at least four turns, however long they take.
     threads : int, optional
@@ -160,7 +162,7 @@ def tune(
         ``A09`` a frame, ``seconds`` or ``threads`` that cannot be used.
     """
     path = _prepared(output)
-    samples = [_sample(frame) for frame in frames] or [_built_in()]
+    samples = [_sample(frame) for frame in frames[:MOST_FRAMES]] or [_built_in()]
     set_tuning({})
     try:
         trials = tuple(_trials(samples, threads, seconds, progress or (lambda _: None)))

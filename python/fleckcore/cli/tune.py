@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fleckcore.cli import EXIT_NOTHING_USABLE, EXIT_SOME_QUARANTINED
+from fleckcore.errors import FleckError
+
 if TYPE_CHECKING:
     from fleckcore.bench.tuning import Trial, Tuned
+    from fleckcore.frame import Frame
 
 __all__ = ["command"]
 
@@ -37,16 +41,17 @@ __all__ = ["command"]
 )
 def command(
     files: tuple[Path, ...], output: Path | None, seconds: float, threads: int | None
-) -> None:
+) -> int:
     """Measure how the kernels run fastest on this machine, and write a profile that later runs use.
 
-    FRAMES are FITS files like those that you search; without any, a flat field is made. Results stay the same bytes
-    with any profile: only the time they take changes. Close other programs meanwhile.
+    FRAMES are FITS files like those that you search; the first four chips are used. Without any, a flat field is made.
+    Results stay the same bytes with any profile: only the time they take changes. Close other programs meanwhile.
     """
     from fleckcore.bench.tuning import tune
-    from fleckcore.io import read
 
-    frames = [frame for path in files for frame in read(path)]
+    frames, failed = _read(files)
+    if failed and not frames:
+        return EXIT_NOTHING_USABLE
     tuned = tune(
         frames,
         seconds=seconds,
@@ -56,9 +61,29 @@ def command(
     )
     click.echo(_table(tuned))
     click.echo(_where(tuned, named=output is not None))
+    return EXIT_SOME_QUARANTINED if failed else 0
+
+
+def _read(files: tuple[Path, ...]) -> tuple[list[Frame], int]:
+    """As many frames as are measured on, and how many files could not be used."""
+    from fleckcore.bench.tuning import MOST_FRAMES
+    from fleckcore.io import clean_text, read
+
+    frames: list[Frame] = []
+    failed = 0
+    for path in files:
+        if len(frames) >= MOST_FRAMES:
+            break
+        try:
+            frames += read(path)
+        except FleckError as error:
+            failed += 1
+            click.echo(f"not used: {clean_text(str(error))}", err=True)
+    return frames, failed
 
 
 def _table(tuned: Tuned) -> str:
+    from fleckcore.io import clean_text
     from fleckcore.kernels import machine
 
     here = machine()
@@ -66,7 +91,7 @@ def _table(tuned: Tuned) -> str:
     with_threads = f", {n} thread{'s' * (n > 1)}" if n else ""
     head = [
         f"fleckcore {here['fleckcore']} on {here['processor']}{with_threads}. Measured on:",
-        *(f"  {name}" for name in tuned.frames),
+        *(f"  {clean_text(name)}" for name in tuned.frames),
         "Shortest times in ms. A choice changes only where that gains clearly more than the times waver.",
         "",
     ]
@@ -95,7 +120,7 @@ def _where(tuned: Tuned, *, named: bool) -> str:
     what = (
         f"{changed} of {len(tuned.trials)} choices changed"
         if changed
-        else "the defaults are best here"
+        else "no choice changed: none is clearly faster here"
     )
     lines = [f"\n{what}; written to {tuned.path}"]
     if named:

@@ -17,6 +17,15 @@ from fleckcore.errors import FleckError, TuningWarning
 
 KEYS = {"fleckcore", "processor", "isas", "cores", "date", "frames", "choices", "measured"}
 """What a profile holds."""
+PROCESSOR_NUMBERS = (
+    "cpu family",
+    "model",
+    "stepping",
+    "CPU implementer",
+    "CPU part",
+    "CPU revision",
+)
+"""On x86 the first three, on ARM the others."""
 OFF = ("", "off")
 LARGEST = 1 << 20
 AGAIN = "Run: fleckcore tune. Until then the defaults are used; results are the same."
@@ -59,13 +68,17 @@ def machine() -> dict[str, Any]:
 
 
 def processor() -> str:
-    """The processor's name."""
+    """The processor's name, and the numbers that tell it from others of that name."""
     try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("\n\n")[0].splitlines()
     except OSError:
         lines = []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else os.uname().machine
+    about = {
+        key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)
+    }
+    numbers = [about[key] for key in PROCESSOR_NUMBERS if key in about]
+    name = about.get("model name", os.uname().machine)
+    return f"{name} ({', '.join(numbers)})" if numbers else name
 
 
 def tuning_in_use() -> str | None:
