@@ -92,6 +92,16 @@ def test_a_damaged_profile_is_one_line_and_the_run_goes_on(flat, tmp_path):
     assert "fleckcore tune" in line
 
 
+@pytest.mark.parametrize(("wavers", "busy"), [(0.05, False), (0.25, True)])
+def test_a_busy_machine_is_named(wavers, busy, tmp_path, monkeypatch, capsys):
+    trial = tuning.Trial("threads", "threads", 2, 1, {2: 8.0, 1: 4.0}, wavers)
+    monkeypatch.setattr(tuning, "_trials", lambda *_: [trial])
+    assert run("tune", "-o", tmp_path / "p.json") == 0
+    out = capsys.readouterr().out
+    assert ("busy: times wavered by up to 25 %" in out) == busy
+    assert "1 of 1 choices changed" in out
+
+
 def test_files_that_cannot_be_used_are_named_and_the_others_measured(
     flat, tmp_path, monkeypatch, capsys
 ):

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+BUSY = 0.1
+"""Times that waver by more say little."""
+
 
 @click.command("tune")
 @click.argument(
@@ -44,7 +47,7 @@ def command(
 ) -> int:
     """Measure how the kernels run fastest on this machine, and write a profile that later runs use.
 
-    FRAMES are FITS files like those that you search; the first four chips are used. Without any, a flat field is made.
+    FRAMES are FITS files like those that you search; the first four chips are used. Without any, a flat is made.
     Results stay the same bytes with any profile: only the time they take changes. Close other programs meanwhile.
     """
     from fleckcore.bench.tuning import tune
@@ -122,7 +125,13 @@ def _where(tuned: Tuned, *, named: bool) -> str:
         if changed
         else "no choice changed: none is clearly faster here"
     )
-    lines = [f"\n{what}; written to {tuned.path}"]
+    worst = max((trial.wavers for trial in tuned.trials), default=0.0)
+    lines = []
+    if worst > BUSY:
+        lines.append(
+            f"\nThe machine was busy: times wavered by up to {100 * worst:.0f} %. Tune again when it is quiet."
+        )
+    lines += [f"\n{what}; written to {tuned.path}"]
     if named:
         lines.append(f"Later runs use it with FLECKCORE_TUNING={tuned.path.resolve()}")
     else:
