@@ -294,18 +294,15 @@ def _medians(
     *,
     sides: tuple[int, ...],
     dtype: str | None = None,
-    masked: bool = False,
     wider: int = 0,
 ) -> list[Task]:
-    """Medians of these windows; none where nothing is masked, if that is what matters."""
-    if masked and sample.mask is None:
-        return []
-    data, mask = sample.as_type(dtype), sample.mask if masked else None
+    """Medians of these windows."""
+    data = sample.as_type(dtype)
     rows, cols = data.shape
     out: NDArray[Any] = np.empty(
         data.shape, np.float32 if data.dtype.char == "e" else data.dtype.newbyteorder("=")
     )
-    filtered = partial(median_filter, data, mask=mask, mode="nearest", threads=threads, out=out)
+    filtered = partial(median_filter, data, mode="nearest", threads=threads, out=out)
     return [
         partial(filtered, (side, side + wider))
         for side in sides
