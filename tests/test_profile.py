@@ -207,8 +207,13 @@ def test_masked_pixels_and_outliers_do_not_move_the_centre():
 
 
 def test_too_few_pixels_give_no_model():
-    y, x = (values.ravel().astype(float) for values in np.indices((3, 3)))
-    patch = Patch(y, x, np.ones(9), np.full(9, NOISE))
-    (profile,) = fit_profiles(patch, [Start(1.0, 1.0, 1.0, 1.0, 0.0, 0.3)])
+    patch = Patch(
+        np.s_[0:3, 0:3],
+        np.ones((3, 3), np.float32),
+        np.full((3, 3), NOISE, np.float32),
+        np.zeros((3, 3), bool),
+        [Start(1.0, 1.0, 1.0, 1.0, 0.0, 0.3)],
+    )
+    ((profile,),) = fit_profiles([patch])
     assert math.isnan(profile.x_fit)
     assert math.isnan(profile.residual)

@@ -46,6 +46,14 @@ def label_components(
 def gaussian_filter(
     data: NDArray[Any], sigma: float, mask: NDArray[np.bool_] | None, threads: int
 ) -> NDArray[np.float32]: ...
+
+profile_start: np.dtype[np.void]
+
+def profile_fit(
+    patches: Sequence[tuple[int, int, NDArray[Any], NDArray[Any], NDArray[np.bool_] | None, int]],
+    starts: NDArray[np.void],
+    threads: int,
+) -> tuple[NDArray[np.void], NDArray[np.float64]]: ...
 def shadow_search(
     data: NDArray[Any],
     radius: float,

@@ -106,7 +106,7 @@ class Finder:
         literal = options.normalise == "literal"
         self.footprints = self._search_literally() if literal else self._search()
         self._measure_all()
-        parts = [] if literal else [p for i in range(len(self.footprints)) for p in self._parts(i)]
+        parts = [] if literal else self._parts()
         if len(parts) > len(self.footprints):
             self.footprints = parts
             self._measure_all()
@@ -279,11 +279,13 @@ class Finder:
         self.profiles = [moment_profile(measures) for measures in self.measures]
         if self.status != "OK":  # what stands out of a rejected frame is hardly features
             return
-        for group in touching(self.footprints, self.labels):
-            for i, profile in zip(group, fit_profiles(*self._patch(group)), strict=True):
+        groups = touching(self.footprints, self.labels)
+        fitted = fit_profiles([self._patch(group) for group in groups], self.threads)
+        for group, profiles in zip(groups, fitted, strict=True):
+            for i, profile in zip(group, profiles, strict=True):
                 self.profiles[i] = profile
 
-    def _patch(self, group: list[int]) -> tuple[Patch, list[Start]]:
+    def _patch(self, group: list[int]) -> Patch:
         """Pixels around some footprints and what to start their models from."""
         starts = [Start.of(self.measures[i], -1.0 if self.options.bright else 1.0) for i in group]
         cut = window_of(starts, self.loss.shape)
@@ -293,7 +295,7 @@ class Finder:
         if pulled and self.normalised.method in ("ratio", "difference"):
             with np.errstate(divide="ignore", invalid="ignore"):
                 transmission = transmission / self._pull(cut)
-        return Patch.of(cut, own, transmission, self.pixel_noise[cut], starts), starts
+        return Patch.of(cut, own, transmission, self.pixel_noise[cut], starts)
 
     def _pull(self, cut: Window) -> NDArray[np.float32]:
         """How far features have pulled the running medians of the normalisation along rows and columns.
@@ -315,14 +317,22 @@ class Finder:
         pull: NDArray[np.float32] = (along[0] * along[1]).astype(np.float32)
         return pull
 
-    def _parts(self, index: int) -> list[Footprint]:
-        """A footprint, or the two of a blend."""
-        footprint, profile = self.footprints[index], self.profiles[index]
-        if footprint.is_streak or footprint.blend or not profile.residual > POOR_FIT:
-            return [footprint]
-        patch, (start,) = self._patch([index])
-        centres = divide(patch, start, profile)
-        return [footprint] if centres is None else footprint.divided(*centres)
+    def _parts(self) -> list[Footprint]:
+        """Every footprint, or the two of a blend."""
+        poor = [
+            i
+            for i, (footprint, profile) in enumerate(
+                zip(self.footprints, self.profiles, strict=True)
+            )
+            if not (footprint.is_streak or footprint.blend) and profile.residual > POOR_FIT
+        ]
+        patches, profiles = [self._patch([i]) for i in poor], [self.profiles[i] for i in poor]
+        divided = dict(zip(poor, divide(patches, profiles, self.threads), strict=True))
+        parts = []
+        for i, footprint in enumerate(self.footprints):
+            circles = divided.get(i)
+            parts += footprint.divided(*circles) if circles else [footprint]
+        return parts
 
     def _measure(self, label: int, footprint: Footprint) -> Measures:
         cut = footprint.window(self.loss.shape, SURROUNDINGS)

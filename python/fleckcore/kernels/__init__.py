@@ -10,6 +10,7 @@ from fleckcore.kernels._label_components import Components, label_components
 from fleckcore.kernels._limits import compare_in_registers
 from fleckcore.kernels._median_filter import MEDIAN_MODES, median_filter
 from fleckcore.kernels._mesh_statistics import Mesh, mesh_statistics
+from fleckcore.kernels._profile_fit import PROFILE_START, ProfilePatch, profile_fit
 from fleckcore.kernels._runtime import build_config, default_threads
 from fleckcore.kernels._shadow_search import shadow_search
 from fleckcore.kernels._streak_search import streak_search
@@ -25,8 +26,10 @@ from fleckcore.kernels._tuning import (
 
 __all__ = [
     "MEDIAN_MODES",
+    "PROFILE_START",
     "Components",
     "Mesh",
+    "ProfilePatch",
     "Trails",
     "build_config",
     "compare_in_registers",
@@ -40,6 +43,7 @@ __all__ = [
     "processor",
     "profile_path",
     "set_tuning",
+    "profile_fit",
     "shadow_search",
     "streak_search",
     "trail_scan",
