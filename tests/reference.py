@@ -371,3 +371,149 @@ def _mean_of(pixels, least):
         if known.size and 100 * known.size >= round(100 * least) * pixels.size
         else None
     )
+
+
+PROFILE_HELD = np.array([False] * 7 + [True] * 2)
+
+
+def profile_fit(patch, starts):
+    """All features of one patch: value, covariance and rms of each, and the mean square residual."""
+    transmission, noise = (np.asarray(a, float) for a in (patch.transmission, patch.noise))
+    mask = np.zeros(noise.shape, bool) if patch.mask is None else patch.mask
+    rows, cols = np.nonzero(np.isfinite(transmission) & np.isfinite(noise) & (noise > 0) & ~mask)
+    return _ProfileFit(
+        rows + float(patch.row),
+        cols + float(patch.col),
+        transmission[rows, cols],
+        noise[rows, cols],
+        starts,
+    ).result()
+
+
+class _ProfileFit:
+    def __init__(self, y, x, data, noise, starts):
+        self.y, self.x, self.data, self.noise, self.starts = y, x, data, noise, starts
+        self.free = np.append(
+            np.ravel([~PROFILE_HELD | bool(s["holed"]) for s in starts]), [True] * 3
+        )
+        self.begin = np.append(starts["value"], np.zeros(3))
+        self.stiff = 1 / np.append(starts["expected"], np.full(3, 0.5))[self.free] ** 2
+        self.low = np.append(starts["low"], np.full(3, -0.5))
+        self.high = np.append(starts["high"], np.full(3, 0.5))
+        distance = [np.hypot(x - s["value"][0], y - s["value"][1]) for s in starts]
+        self.own = [d < s["own"] for d, s in zip(distance, starts, strict=True)]
+        self.near = [d < s["reach"] - 3 for d, s in zip(distance, starts, strict=True)]
+        size, (cx, cy) = starts["reach"].max(), starts["value"][:, :2].mean(axis=0)
+        self.plane = np.stack([np.ones_like(x), (x - cx) / size, (y - cy) / size])
+
+    def result(self):
+        n = len(self.starts)
+        nothing = np.full((n, 9), np.nan), np.full((n, 9, 9), np.nan), np.full(n, np.nan), np.nan
+        if self.x.size < 5 + 7 * n:
+            return nothing
+        values, normal = self._run()
+        residual = self._residual(values)
+        rms = [self._rms(residual, i) for i in range(n)]
+        scale = np.concatenate(
+            [np.full((n, 9), np.maximum(rms, 1)[:, None]).ravel(), np.full(3, max(1, *rms))]
+        )
+        scale = scale[self.free]
+        data = normal / np.outer(scale, scale)
+        whole = np.full((self.free.size,) * 2, np.nan)
+        whole[np.ix_(self.free, self.free)] = np.linalg.inv(data + np.diag(self.stiff))
+        parts = [slice(9 * i, 9 * i + 9) for i in range(n)]
+        own = np.any(self.own, axis=0)
+        misfit = np.mean(residual[own] ** 2) if own.any() else np.nan
+        return (
+            values[:-3].reshape(n, 9),
+            np.array([whole[p, p] for p in parts]),
+            np.array(rms),
+            misfit,
+        )
+
+    def _run(self):
+        values, damping = self.begin.copy(), 1e-3
+        for _ in range(25):
+            residual, jacobian = self._residual(values), self._jacobian(values)
+            own = np.abs(residual[np.any(self.own, axis=0)])
+            deviation = max(1.0, 1.4826 * np.median(own)) if own.size else 1.0
+            spread = 3 * deviation
+            weighted = jacobian / np.sqrt(1 + (residual / spread) ** 2)
+            normal = weighted @ jacobian.T
+            gradient = weighted @ residual + self.stiff * (self.begin - values)[self.free]
+            cost = self._cost(values, spread)
+            for _ in range(6):
+                matrix = normal + np.diag(self.stiff)
+                matrix += damping * np.diag(np.diag(matrix))
+                moved = values.copy()
+                moved[self.free] += np.linalg.solve(matrix, gradient)
+                moved = np.clip(moved, self.low, self.high)
+                gained = cost - self._cost(moved, spread)
+                if gained > 0:
+                    break
+                damping *= 10
+            if not gained > 0:
+                break
+            values, damping = moved, max(damping / 10, 1e-7)
+            if gained < 3e-3 * deviation**2:
+                break
+        return values, normal
+
+    def _light(self, values):
+        light = 1 + values[-3:] @ self.plane
+        for i, start in enumerate(self.starts):
+            light = light * (1 - self._loss(values[9 * i : 9 * i + 9], start, self.near[i]))
+        return light
+
+    def _residual(self, values):
+        return (self.data - self._light(values)) / self.noise
+
+    def _jacobian(self, values):
+        """By differences of fourth order, whose error is far below what changes a fit."""
+        rows = []
+        for k in np.flatnonzero(self.free):
+            step = np.zeros_like(values)
+            step[k] = 1e-3
+            near, far = (
+                self._light(values + m * step) - self._light(values - m * step) for m in (1, 2)
+            )
+            rows.append((8 * near - far) / (12 * 1e-3) / self.noise)
+        return np.array(rows)
+
+    def _cost(self, values, spread):
+        away = (self.begin - values)[self.free]
+        robust = np.sqrt(1 + (self._residual(values) / spread) ** 2) - 1
+        return spread**2 * robust.sum() + 0.5 * (self.stiff @ away**2)
+
+    def _rms(self, residual, i):
+        own = residual[self.own[i]]
+        freedom = 9 if self.starts[i]["holed"] else 7
+        return math.sqrt(own @ own / max(1, own.size - freedom))
+
+    def _loss(self, p, start, near):
+        at, weight = np.polynomial.legendre.leggauss(int(start["nodes"]))
+        blur = 1 / (4 * math.pi**2) if start["nodes"] == 1 else 0.0
+        softness = math.sqrt(math.exp(2 * p[5]) + blur)
+        loss = np.zeros(self.x.shape)
+        for dy, wy in zip(at / 2, weight / 2, strict=True):
+            for dx, wx in zip(at / 2, weight / 2, strict=True):
+                r = _elliptical_distance(self.y - p[1] + dy, self.x - p[0] + dx, p[3], p[4])
+                shape = _logistic((math.exp(p[2]) - r) / softness)
+                if start["holed"]:
+                    shape -= (1 - p[8]) * _logistic((p[7] * math.exp(p[2]) - r) / softness)
+                loss += wy * wx * p[6] * shape
+        return np.where(near, loss, 0)
+
+
+def _elliptical_distance(dy, dx, cos, sin):
+    """Squeezed along its longer axis and stretched across it."""
+    stretch, turn = math.hypot(cos, sin), math.atan2(sin, cos) / 2
+    along = dx * math.cos(turn) + dy * math.sin(turn)
+    across = dy * math.cos(turn) - dx * math.sin(turn)
+    return np.maximum(
+        np.hypot(along * math.exp(-stretch / 2), across * math.exp(stretch / 2)), 10**-4.5
+    )
+
+
+def _logistic(t):
+    return 0.5 + 0.5 * np.tanh(0.5 * t)

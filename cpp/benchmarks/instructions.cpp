@@ -11,6 +11,7 @@
 #include "fleck/label_components.hpp"
 #include "fleck/median_filter.hpp"
 #include "fleck/mesh_statistics.hpp"
+#include "fleck/profile_fit.hpp"
 #include "fleck/runtime.hpp"
 #include "fleck/shadow_search.hpp"
 #include "fleck/streak_search.hpp"
@@ -75,6 +76,15 @@ int main(int argc, char** argv) {
   std::vector<std::int32_t> labels(pixels);
   std::vector<double> levels(boxes), noises(boxes);
   std::vector<std::int64_t> counts(boxes);
+  // Of a mean of 1 and a tenth of that as noise: no feature is there.
+  std::vector<float> noisy(frame.begin(), frame.begin() + 64 * 64), noise_of_it(64 * 64, 0.1f);
+  for (float& value : noisy) value = 1 + 0.1f * (value - level) / deviation;
+  const fleck::ProfilePatch patch{0, 0, 1, image_of(noisy, 64, 64), image_of(noise_of_it, 64, 64), {}};
+  const fleck::ProfileStart start{{32, 32, 2.3, 0.1, 0, 0, 0.1, 0.5, 0.5}, {3, 3, 0.5, 0.7, 0.7, 0.7, 1, 0.2, 1},
+                                  {25, 25, 1.3, -3, -3, -1.9, 0, 0.05, -0.5}, {39, 39, 3.3, 3, 3, 2, 1.1, 0.85, 1},
+                                  21, 13, 1, 1};
+  fleck::FittedProfile fitted;
+  double misfit;
 
   const auto median = [&](std::int64_t side, const fleck::Mask& left_out) {
     fleck::median_filter<float>(image, left_out, plane(out, cols), {side, side}, fleck::Border::reflect, nullptr, 1);
@@ -103,6 +113,7 @@ int main(int argc, char** argv) {
       {"shadow_search",
        [&] { fleck::shadow_search(image, {}, 8, fleck::ShadowPart::whole, {}, plane(out, cols), 1); }},
       {"streak_search", [&] { fleck::streak_search(image, {}, 24, 30, plane(out, cols), 1); }},
+      {"profile_fit", [&] { fleck::profile_fit({&patch, 1}, {&start, 1}, {&fitted, 1}, {&misfit, 1}, 1); }},
       {"gaussian_filter", [&] { fleck::gaussian_filter(image, {}, 2, plane(out, cols), 1); }},
   };
 

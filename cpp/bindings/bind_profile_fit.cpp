@@ -11,7 +11,7 @@ namespace {
 
 using Patch = std::tuple<std::int64_t, std::int64_t, py::array, py::array, std::optional<py::array>, std::int64_t>;
 
-py::tuple profile_fit_of(const std::vector<Patch>& patches, const py::array_t<ProfileStart>& starts, int threads) {
+py::tuple profile_fit_of(const std::vector<Patch>& patches, const py::array_t<ProfileStart, py::array::c_style>& starts, int threads) {
   std::vector<ProfilePatch> views;
   std::int64_t features = 0;
   for (const auto& [row, col, transmission, noise, mask, n] : patches) {
@@ -21,7 +21,7 @@ py::tuple profile_fit_of(const std::vector<Patch>& patches, const py::array_t<Pr
     views.push_back({row, col, n, image, deviation, mask_of(mask, image)});
     features += n;
   }
-  require(starts.ndim() == 1 && starts.shape(0) == features && starts.strides(0) == sizeof(ProfileStart),
+  require(starts.ndim() == 1 && starts.shape(0) == features,
           "the patches have another number of features");
   const std::span<const ProfileStart> from(starts.data(), static_cast<std::size_t>(features));
   for (const ProfileStart& start : from) require(start.nodes >= 1 && start.nodes <= 3, "nodes must be from 1 to 3");

@@ -115,7 +115,7 @@ class Finder:
     @property
     def status(self) -> str:
         """``OK``, or ``FRAME_REJECTED`` when footprints, listed or not, cover more than a fifth of the frame."""
-        covered = np.count_nonzero(self.labels) + self.not_listed_pixels
+        covered = sum(len(f.ys) for f in self.footprints) + self.not_listed_pixels
         searched = self.mask.size - int(np.count_nonzero(self.mask))
         return "FRAME_REJECTED" if covered > REJECTED_FRACTION * max(1, searched) else "OK"
 
@@ -289,13 +289,21 @@ class Finder:
         """Pixels around some footprints and what to start their models from."""
         starts = [Start.of(self.measures[i], -1.0 if self.options.bright else 1.0) for i in group]
         cut = window_of(starts, self.loss.shape)
-        own = np.isin(self.labels[cut], [0, *(i + 1 for i in group)]) & ~self.mask[cut]
+        own = self._free(cut, group) & ~self.mask[cut]
         transmission = self.normalised.transmission[cut]
         pulled = max(start.radius for start in starts) >= PULLING
         if pulled and self.normalised.method in ("ratio", "difference"):
             with np.errstate(divide="ignore", invalid="ignore"):
                 transmission = transmission / self._pull(cut)
         return Patch.of(cut, own, transmission, self.pixel_noise[cut], starts)
+
+    def _free(self, cut: Window, group: list[int]) -> NDArray[np.bool_]:
+        """Pixels that belong to no feature but these."""
+        labels = self.labels[cut]
+        free: NDArray[np.bool_] = labels == 0
+        for i in group:
+            free |= labels == i + 1
+        return free
 
     def _pull(self, cut: Window) -> NDArray[np.float32]:
         """How far features have pulled the running medians of the normalisation along rows and columns.
@@ -348,7 +356,7 @@ class Finder:
                 noise=self.pixel_noise[cut],
                 level=self.normalised.level[cut],
                 usable=usable,
-                free=usable & np.isin(self.labels[cut], (0, label)),
+                free=usable & self._free(cut, [label - 1]),
                 footprint=pixels,
             )
         )

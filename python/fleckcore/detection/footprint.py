@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +52,7 @@ class Footprint:
         ys, xs = np.nonzero(pixels)
         return cls(ys + cut[0].start, xs + cut[1].start, significance, blend)
 
-    @property
+    @cached_property
     def bbox(self) -> tuple[int, int, int, int]:
         """First and last row, first and last column, all inclusive."""
         return int(self.ys.min()), int(self.ys.max()), int(self.xs.min()), int(self.xs.max())
@@ -62,7 +63,7 @@ class Footprint:
         y0, y1, x0, x1 = self.bbox
         return 1 + max(y1 - y0, x1 - x0)
 
-    @property
+    @cached_property
     def elongation(self) -> float:
         """Ratio of the axes of the pixels' second moments; 1 for fewer than 8 pixels."""
         if len(self.ys) < 8:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = ["CutOut", "Measures", "grow", "measure"]
+
+Places = tuple[NDArray[np.intp], ...]
+"""Rows and columns of pixels."""
 
 APERTURE_LOSS = 0.05
 CORE_LOSS = 0.50
@@ -95,36 +99,40 @@ def measure(cut: CutOut) -> Measures:
     is averaged over its footprint. Errors are of one standard deviation: pixel noise, and that of the level. The
     largest loss is that of a single pixel, so noise makes it too large by about its error.
     """
-    beside, beside_err = _level_beside(cut)
+    places = np.nonzero(cut.footprint)
+    beside, beside_err = _level_beside(cut, _box(places, cut.footprint.shape, 9))
     loss = (cut.loss - beside) / (1 - beside)
-    zone = grow(cut.footprint, 1) & cut.free | cut.footprint & cut.usable
-    deep = zone & (loss > APERTURE_LOSS)
-    aperture = deep if deep.any() else cut.footprint
-    y, x, axes, angle = _moments(cut.footprint, loss)
-    radius, radius_inner = _radii(cut, loss, _distance(loss.shape, y, x, axes, angle))
-    peak = np.unravel_index(np.argmax(np.where(cut.footprint, loss, -np.inf)), loss.shape)
-    n = int(aperture.sum())
+    box = _box(places, loss.shape, 1)
+    near, noise, level = loss[box], cut.noise[box], cut.level[box]
+    zone = grow(cut.footprint[box], 1) & cut.free[box] | (cut.footprint & cut.usable)[box]
+    deep = zone & (near > APERTURE_LOSS)
+    aperture = deep if deep.any() else cut.footprint[box]
+    y, x, axes, angle = _moments(places, loss)
+    radius, radius_inner = _radii(cut, loss, y, x, axes, angle)
+    deepest = int(np.argmax(loss[places]))
+    peak = int(places[0][deepest]), int(places[1][deepest])
+    n = int(np.count_nonzero(aperture))
     return Measures(
         x_centroid=x + cut.x0,
         y_centroid=y + cut.y0,
-        x_peak=int(peak[1]) + cut.x0,
-        y_peak=int(peak[0]) + cut.y0,
+        x_peak=peak[1] + cut.x0,
+        y_peak=peak[0] + cut.y0,
         radius=radius,
         radius_inner=radius_inner,
-        area=int(deep.sum()),
-        area_50=int((zone & (loss > CORE_LOSS)).sum()),
+        area=int(np.count_nonzero(deep)),
+        area_50=int(np.count_nonzero(zone & (near > CORE_LOSS))),
         semimajor_axis=axes[0],
         semiminor_axis=axes[1],
         orientation=angle,
-        loss_mean=float(loss[aperture].mean(dtype=float)),
-        loss_mean_err=float(np.hypot(_root_sum(cut.noise[aperture]) / n, beside_err)),
+        loss_mean=float(near[aperture].mean(dtype=float)),
+        loss_mean_err=float(np.hypot(_root_sum(noise[aperture]) / n, beside_err)),
         loss_max=float(loss[peak]),
         loss_max_err=float(np.hypot(cut.noise[peak], beside_err)),
-        lost_flux=float((loss * cut.level)[aperture].sum(dtype=float)),
+        lost_flux=float((near * level)[aperture].sum(dtype=float)),
         lost_flux_err=float(
             np.hypot(
-                _root_sum((cut.noise * cut.level)[aperture]),
-                beside_err * cut.level[aperture].sum(dtype=float),
+                _root_sum((noise * level)[aperture]),
+                beside_err * level[aperture].sum(dtype=float),
             )
         ),
     )
@@ -134,20 +142,37 @@ def _root_sum(values: NDArray[np.float32]) -> float:
     return float(np.sqrt(np.sum(np.square(values, dtype=float))))
 
 
-def _level_beside(cut: CutOut) -> tuple[float, float]:
-    inner = grow(cut.footprint, 3)
-    ring = grow(inner, 6) & ~inner & cut.free
-    n = int(ring.sum())
+def _box(places: Places, shape: tuple[int, ...], margin: int) -> tuple[slice, slice]:
+    """The part of an image of ``shape`` that holds ``places`` and ``margin`` pixels around them."""
+    rows, cols = (
+        slice(max(0, int(at.min()) - margin), min(n, int(at.max()) + 1 + margin))
+        for at, n in zip(places, shape, strict=True)
+    )
+    return rows, cols
+
+
+def _median(values: NDArray[np.float32]) -> float:
+    """`numpy.median` of one dimension, in a fifth of its time for a few hundred values."""
+    last = values.size - 1
+    low, high = last // 2, values.size // 2
+    ordered = np.partition(values, [low, high, last])
+    return math.nan if np.isnan(ordered[last]) else float((ordered[low] + ordered[high]) / 2)
+
+
+def _level_beside(cut: CutOut, box: tuple[slice, slice]) -> tuple[float, float]:
+    inner = grow(cut.footprint[box], 3)
+    ring = grow(inner, 6) & ~inner & cut.free[box]
+    n = int(np.count_nonzero(ring))
     if n < 8:
         return 0.0, 0.0
-    noise = float(np.median(cut.noise[ring]))
-    return float(np.median(cut.loss[ring])), 1.2533 * noise / np.sqrt(n)
+    noise = _median(cut.noise[box][ring])
+    return _median(cut.loss[box][ring]), 1.2533 * noise / np.sqrt(n)
 
 
 def _moments(
-    footprint: NDArray[np.bool_], loss: NDArray[np.float32]
+    places: Places, loss: NDArray[np.float32]
 ) -> tuple[float, float, tuple[float, float], float]:
-    ys, xs = np.nonzero(footprint)
+    ys, xs = places
     weight = np.maximum(loss[ys, xs].astype(float), 1e-9)
     weight /= weight.sum()
     y, x = float(weight @ ys), float(weight @ xs)
@@ -161,11 +186,11 @@ def _moments(
 
 
 def _distance(
-    shape: tuple[int, ...], y: float, x: float, axes: tuple[float, float], angle: float
+    box: tuple[slice, slice], y: float, x: float, axes: tuple[float, float], angle: float
 ) -> NDArray[np.float64]:
     """Distance from the centre in the feature's own ellipse, as the radius of the circle of equal area."""
-    dy, dx = np.ogrid[: shape[0], : shape[1]]
-    dy, dx = dy - y, dx - x
+    dy, dx = (np.arange(part.start, part.stop) for part in box)
+    dy, dx = dy[:, None] - y, dx - x
     cos, sin = np.cos(np.radians(angle)), np.sin(np.radians(angle))
     stretch = np.sqrt(axes[0] / axes[1])
     distance: NDArray[np.float64] = np.hypot(
@@ -175,21 +200,29 @@ def _distance(
 
 
 def _radii(
-    cut: CutOut, loss: NDArray[np.float32], distance: NDArray[np.float64]
+    cut: CutOut,
+    loss: NDArray[np.float32],
+    y: float,
+    x: float,
+    axes: tuple[float, float],
+    angle: float,
 ) -> tuple[float, float]:
     """Outer and inner radius from the mean loss in rings of one pixel about the centre.
 
     Outer: where it falls to 5 % of its largest value, or below twice its noise. Inner: where, going inwards, it falls
     below half of its largest value by more than three times its noise; 0 when it does not.
     """
-    size = np.sqrt(cut.footprint.sum() / np.pi)
+    size = math.sqrt(np.count_nonzero(cut.footprint) / math.pi)
     n_rings = int(1.6 * size) + 4
-    own = cut.free | cut.footprint & cut.usable
+    farthest = int(n_rings * math.sqrt(axes[0] / axes[1])) + 1
+    box = _box((np.array([int(y)]), np.array([int(x)])), loss.shape, farthest)
+    own = (cut.free | cut.footprint & cut.usable)[box]
+    distance = _distance(box, y, x, axes, angle)
     ring = np.minimum(np.round(distance).astype(int), n_rings)[own]
-    values = loss[own]
+    values = loss[box][own]
     count = np.bincount(ring, minlength=n_rings + 1)[:n_rings]
     total = np.bincount(ring, weights=values, minlength=n_rings + 1)[:n_rings]
-    noise = float(np.median(cut.noise[cut.footprint])) / np.sqrt(np.maximum(count, 1))
+    noise = _median(cut.noise[cut.footprint]) / np.sqrt(np.maximum(count, 1))
     profile = np.divide(total, count, out=np.full(n_rings, np.nan), where=count > 0)
     if not np.isfinite(profile).any():
         return float(size), 0.0

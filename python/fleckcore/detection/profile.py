@@ -209,8 +209,10 @@ class Patch:
 
 def _within(cut: Window, circles: Sequence[tuple[Start, float]]) -> NDArray[np.bool_]:
     """Whether each pixel of a part of the frame lies within any of the radii about their starts."""
-    rows, cols = np.ogrid[cut]
-    distances = ((cols - s.x) ** 2 + (rows - s.y) ** 2 < radius**2 for s, radius in circles)
+    rows, cols = (np.arange(part.start, part.stop) for part in cut)
+    distances = (
+        (cols - s.x) ** 2 + (rows[:, None] - s.y) ** 2 < radius**2 for s, radius in circles
+    )
     within: NDArray[np.bool_] = reduce(np.logical_or, distances)
     return within
 
@@ -330,7 +332,7 @@ def _halves(start: Start, profile: Profile) -> list[Start]:
 
 
 def _is_better(patch: Patch, parts: Sequence[Profile], left: float, misfit: float) -> bool:
-    """Whether two features with the misfit ``left`` beyond the noise are better than one with ``misfit``, and good."""
+    """Whether two with the misfit ``left`` beyond the noise are better than one with ``misfit``, and good."""
     if not (left < DIVIDED_MISFIT * misfit and _two(*parts)):
         return False
     own = ~patch.mask & _within(patch.cut, [(start, start.own) for start in patch.starts])
@@ -355,19 +357,23 @@ def _fit(patches: Sequence[Patch], threads: int | None) -> tuple[list[list[Profi
         ProfilePatch(p.cut[0].start, p.cut[1].start, p.transmission, p.noise, p.mask, len(p.starts))
         for p in patches
     ]
-    starts = [start for patch in patches for start in patch.starts]
-    table = np.zeros(len(starts), PROFILE_START)
-    table["value"] = [start.values() for start in starts]
-    table["expected"] = [start.expected() for start in starts]
-    table["low"], table["high"] = zip(*(start.bounds() for start in starts), strict=True)
-    for name in ("reach", "own", "nodes", "holed"):
-        table[name] = [getattr(start, name) for start in starts]
+    table = _table([start for patch in patches for start in patch.starts])
     fitted, misfit = profile_fit(parts, table, threads=threads)
     error = np.sqrt(np.diagonal(fitted["covariance"], axis1=1, axis2=2))
     known = error <= KNOWN * table["expected"]
     names = fitted["value"], error, fitted["covariance"], known, fitted["rms"]
     profiles = iter(_profile(*row) for row in zip(*(n.tolist() for n in names), strict=True))
     return [[next(profiles) for _ in patch.starts] for patch in patches], misfit.tolist()
+
+
+def _table(starts: Sequence[Start]) -> NDArray[np.void]:
+    table = np.zeros(len(starts), PROFILE_START)
+    table["value"] = [start.values() for start in starts]
+    table["expected"] = [start.expected() for start in starts]
+    table["low"], table["high"] = zip(*(start.bounds() for start in starts), strict=True)
+    for name in ("reach", "own", "nodes", "holed"):
+        table[name] = [getattr(start, name) for start in starts]
+    return table
 
 
 def _profile(

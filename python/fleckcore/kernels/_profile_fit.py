@@ -73,16 +73,18 @@ def profile_fit(
             raise ArrayError(
                 f"noise has shape {noise.shape}, transmission has {transmission.shape}.", code="A12"
             )
+        if not 1 <= patch.features <= 64:
+            raise ArrayError(f"features={patch.features!r} of a patch, wanted 1 to 64.", code="A09")
         mask = check_mask(patch.mask, transmission.shape)
         checked.append((patch.row, patch.col, transmission, noise, mask, patch.features))
     _check_starts(starts, sum(patch.features for patch in patches))
-    return _core.profile_fit(checked, np.ascontiguousarray(starts), check_threads(threads))
+    return _core.profile_fit(checked, starts, check_threads(threads))
 
 
 def _check_starts(starts: NDArray[np.void], features: int) -> None:
     if starts.dtype != PROFILE_START or starts.shape != (features,):
         raise ArrayError(
-            f"starts have dtype {starts.dtype} and shape {starts.shape}, wanted PROFILE_START and {(features,)}.",
+            f"{starts.size} starts of {starts.dtype.name}, wanted {features} of PROFILE_START.",
             code="A09",
         )
     value, low, high = (starts[name] for name in ("value", "low", "high"))
