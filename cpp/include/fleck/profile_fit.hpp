@@ -21,7 +21,7 @@
 // Cost     iterations * pixels * (nodes^2 exponentials + half the squared number of values); scratch per thread of
 //          (11 + 13 features) * pixels * 8 bytes.
 // Sums over pixels are eight partial sums added in one order, and nothing of the C library is called but the square
-// root, so threads and instruction set change no byte.
+// root, so threads and instruction set change no byte. The exponential is within 3 units of the last place.
 #pragma once
 
 #include <cstdint>
