@@ -92,18 +92,18 @@ class Finder:
         self.limit = LITERAL_SIGMA
         loss = np.float32(1) - normalised.transmission
         self.loss = -loss if options.bright else loss
+        literal = options.normalise == "literal"
         self.scales, self.mask = make_scales(
             self.loss,
             normalised.error,
             normalised.mask,
-            sigmas=options.sigmas,
+            sigmas=options.sigmas[:1] if literal else options.sigmas,
             mesh=options.mesh,
             threads=threads,
             doubt=doubt,
         )
         self.loss[self.mask] = 0.0
         self.claimed = np.zeros(self.loss.shape, dtype=bool)
-        literal = options.normalise == "literal"
         self.footprints = self._search_literally() if literal else self._search()
         self._measure_all()
         parts = [] if literal else self._parts()
