@@ -30,7 +30,7 @@ py::tuple profile_fit_of(const std::vector<Patch>& patches, const py::array_t<Pr
   const std::span<FittedProfile> to(fitted.mutable_data(), static_cast<std::size_t>(features));
   const std::span<double> left(misfit.mutable_data(), patches.size());
   {
-    const py::gil_scoped_release release;
+    const Running running;
     profile_fit(views, from, to, left, threads);
   }
   return py::make_tuple(fitted, misfit);

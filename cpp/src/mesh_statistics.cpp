@@ -11,6 +11,7 @@
 
 #include "aligned.hpp"
 #include "isa/mesh_statistics.hpp"
+#include "mesh_axis.hpp"
 #include "threads.hpp"
 
 namespace fleck {
@@ -386,28 +387,12 @@ double nearest_mean(View2D<const double> mesh, std::int64_t row, std::int64_t co
   }
 }
 
-// Where the pixels of one axis lie between box centres: pixel i is at weight[i] of the way from centre node[i] to the
-// next; begin[k] is the first pixel whose node is k or a later one.
-struct Axis {
-  std::vector<std::int64_t> node, begin{0};
-  std::vector<double> weight;
-
-  Axis(std::int64_t size, std::int64_t box) : node(size), weight(size) {
-    box = std::min(box, size);
-    const std::int64_t boxes = mesh_size(size, box);
-    const auto centre = [&](std::int64_t k) {
-      return 0.5 * static_cast<double>(k * box + std::min((k + 1) * box, size) - 1);
-    };
-    for (std::int64_t i = 0, k = 0; i < size; ++i) {
-      const double at = static_cast<double>(i);
-      for (; k + 1 < boxes && at >= centre(k + 1); ++k) begin.push_back(i);
-      node[i] = k;
-      const bool between = k + 1 < boxes && at >= centre(k);
-      weight[i] = between ? (at - centre(k)) / (centre(k + 1) - centre(k)) : 0.0;
-    }
-    begin.resize(boxes + 1, size);
-  }
-};
+// Sorts the numbers; of an even count, the mean of the two in the middle; NaN of none.
+double middle_of(std::vector<double>& numbers) {
+  if (numbers.empty()) return nan;
+  std::sort(numbers.begin(), numbers.end());
+  return (numbers[(numbers.size() - 1) / 2] + numbers[numbers.size() / 2]) / 2;
+}
 
 }  // namespace
 
@@ -429,21 +414,52 @@ void fill_mesh(View2D<const double> mesh, View2D<double> out, int threads) {
   });
 }
 
+void median_mesh(View2D<const double> mesh, std::int64_t size, View2D<double> out) {
+  const std::int64_t half = size / 2;
+  std::vector<double> window;
+  for (std::int64_t r = 0; r < mesh.rows; ++r)
+    for (std::int64_t c = 0; c < mesh.cols; ++c) {
+      window.clear();
+      const std::int64_t bottom = std::min(r + half, mesh.rows - 1), right = std::min(c + half, mesh.cols - 1);
+      for (std::int64_t y = std::max<std::int64_t>(r - half, 0); y <= bottom; ++y)
+        for (std::int64_t x = std::max<std::int64_t>(c - half, 0); x <= right; ++x)
+          if (!std::isnan(mesh(y, x))) window.push_back(mesh(y, x));
+      out(r, c) = std::isnan(mesh(r, c)) ? nan : middle_of(window);
+    }
+}
+
+double median_of_mesh(View2D<const double> mesh) {
+  std::vector<double> numbers;
+  for (std::int64_t r = 0; r < mesh.rows; ++r)
+    for (std::int64_t c = 0; c < mesh.cols; ++c)
+      if (!std::isnan(mesh(r, c))) numbers.push_back(mesh(r, c));
+  return middle_of(numbers);
+}
+
+void MeshRows::row(std::int64_t i, float* out) {
+  double* const line = line_.data();
+  const std::int64_t above = down_.node[i], below = std::min(above + 1, mesh_.rows - 1);
+  for (std::int64_t k = 0; k < mesh_.cols; ++k)
+    line[k] = mesh_(above, k) + down_.weight[i] * (mesh_(below, k) - mesh_(above, k));
+  line[mesh_.cols] = line[mesh_.cols - 1];  // so that the last centre has a next one, at weight 0
+  FLECK_PICK(interpolate_row)(line, across_.begin.data(), mesh_.cols, across_.weight.data(), out);
+}
+
 void interpolate_mesh(View2D<const double> mesh, std::int64_t box_rows, std::int64_t box_cols, View2D<float> out,
                       int threads) {
-  const Axis down(out.rows, box_rows), across(out.cols, box_cols);
+  interpolate_part(mesh, box_rows, box_cols, {out.rows, out.cols, 0, 0}, out, threads);
+}
+
+void interpolate_part(View2D<const double> mesh, std::int64_t box_rows, std::int64_t box_cols, const Part& part,
+                      View2D<float> out, int threads) {
+  const MeshAxis down(part.image_rows, box_rows, part.row, part.row + out.rows);
+  const MeshAxis across(part.image_cols, box_cols, part.col, part.col + out.cols);
   const int workers = resolve_threads(threads);
-  // One node more than boxes, so that the last centre has a next one (at weight 0).
-  std::vector<std::vector<double>> lines(workers, std::vector<double>(mesh.cols + 1));
+  std::vector<MeshRows> planes(workers, MeshRows(mesh, down, across));
   std::vector<std::vector<float>> rows(workers, std::vector<float>(out.col_stride == 1 ? 0 : out.cols));
   parallel_for(out.rows, workers, [&](std::int64_t r, int worker) {
-    double* const line = lines[worker].data();
-    const std::int64_t above = down.node[r], below = std::min(above + 1, mesh.rows - 1);
-    for (std::int64_t k = 0; k < mesh.cols; ++k)
-      line[k] = mesh(above, k) + down.weight[r] * (mesh(below, k) - mesh(above, k));
-    line[mesh.cols] = line[mesh.cols - 1];
     float* const row = out.col_stride == 1 ? out.row(r) : rows[worker].data();
-    FLECK_PICK(interpolate_row)(line, across.begin.data(), mesh.cols, across.weight.data(), row);
+    planes[worker].row(r, row);
     if (out.col_stride != 1)
       for (std::int64_t c = 0; c < out.cols; ++c) out(r, c) = row[c];
   });

@@ -25,6 +25,16 @@ def mesh_statistics(
     threads: int,
 ) -> None: ...
 def fill_mesh(mesh: NDArray[np.float64], out: NDArray[np.float64], threads: int) -> None: ...
+def median_mesh(mesh: NDArray[np.float64], size: int, out: NDArray[np.float64]) -> None: ...
+def interpolate_part(
+    mesh: NDArray[np.float64],
+    box_rows: int,
+    box_cols: int,
+    shape: tuple[int, int],
+    first: tuple[int, int],
+    out: NDArray[np.float32],
+    threads: int,
+) -> None: ...
 def interpolate_mesh(
     mesh: NDArray[np.float64],
     box_rows: int,
@@ -43,6 +53,25 @@ def label_components(
     labels: NDArray[np.int32] | None,
     threads: int,
 ) -> tuple[NDArray[np.void], NDArray[np.int64]]: ...
+def literal_search(
+    data: NDArray[Any],
+    quality: NDArray[Any] | None,
+    bits: int,
+    level_box: int,
+    noise_box: int,
+    window_rows: int,
+    window_cols: int,
+    sigma: float,
+    min_area: int,
+    deviation: float,
+    least_noise: float,
+    few_valid: float,
+    without_deviants: bool,
+    level: NDArray[np.float64],
+    loss_noise: NDArray[np.float64],
+    state: NDArray[np.uint8],
+    threads: int,
+) -> tuple[float, tuple[int, int, int], NDArray[np.float64], NDArray[np.int64]]: ...
 def gaussian_filter(
     data: NDArray[Any], sigma: float, mask: NDArray[np.bool_] | None, threads: int
 ) -> NDArray[np.float32]: ...

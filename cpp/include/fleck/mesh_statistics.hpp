@@ -50,9 +50,25 @@ void mesh_statistics(const Image& image, const Mask& mask, const MeshOptions& op
 // distance to the nearest number.
 void fill_mesh(View2D<const double> mesh, View2D<double> out, int threads);
 
+// out[box] = the median of the numbers among size x size boxes around it (size is odd), cut off at the border of the
+// mesh; of an even count the mean of the two in the middle; NaN where mesh[box] is. out and mesh differ.
+void median_mesh(View2D<const double> mesh, std::int64_t size, View2D<double> out);
+
+// The median of the numbers of a mesh, as above; NaN where there is none.
+double median_of_mesh(View2D<const double> mesh);
+
 // Bilinear through the box centres (a partial box has its own centre), constant beyond the outermost: never outside
 // the range of the four boxes around. NaN wherever one of those four is NaN. `out` has the image's shape.
 void interpolate_mesh(View2D<const double> mesh, std::int64_t box_rows, std::int64_t box_cols, View2D<float> out,
                       int threads);
+
+// A part of an image of image_rows x image_cols, from (row, col) on.
+struct Part {
+  std::int64_t image_rows, image_cols, row, col;
+};
+
+// interpolate_mesh for a part of the image, as large as `out`: the same bytes.
+void interpolate_part(View2D<const double> mesh, std::int64_t box_rows, std::int64_t box_cols, const Part& part,
+                      View2D<float> out, int threads);
 
 }  // namespace fleck

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from fleckcore.detection.feature import KINDS, Feature
 from fleckcore.detection.footprint import STREAK_ELONGATION, STREAK_LENGTH
 from fleckcore.detection.measure import grow
+from fleckcore.detection.planes import Plane
 from fleckcore.detection.profile import EXPECTED, HOLE, USUAL_HOLE
 from fleckcore.frame import FrameMeta
 
@@ -52,14 +53,14 @@ class Surroundings:
     ----------
     labels : ndarray of int32, shape (rows, cols)
         Their footprints.
-    mask : ndarray of bool, shape (rows, cols)
+    mask : Plane of bool
         Pixels that were not searched: defects, and where no light falls.
     about : FrameMeta
         Seams and readout direction.
     """
 
     labels: NDArray[np.int32]
-    mask: NDArray[np.bool_]
+    mask: Plane
     about: FrameMeta
 
     @property
@@ -224,9 +225,7 @@ def _across(position: NDArray[np.intp], seam: int) -> NDArray[np.float64]:
     return distance
 
 
-def _to_border(
-    y: NDArray[np.intp], x: NDArray[np.intp], mask: NDArray[np.bool_]
-) -> NDArray[np.float64]:
+def _to_border(y: NDArray[np.intp], x: NDArray[np.intp], mask: Plane) -> NDArray[np.float64]:
     """Distance from the frame's edge, or from a nearer dark part, to the far side of each pixel."""
     rows, cols = mask.shape
     to_edge: NDArray[np.float64] = np.min([y + 1, x + 1, rows - y, cols - x], axis=0).astype(float)

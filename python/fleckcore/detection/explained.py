@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from fleckcore.detection.footprint import Window
 from fleckcore.detection.normalise import Normalised
 from fleckcore.detection.options import Options
+from fleckcore.detection.planes import Plane
 from fleckcore.detection.scores import Image
 from fleckcore.frame import Frame
 
@@ -63,7 +64,7 @@ class Measured:
     frame : Frame
     flat : Normalised
         The frame with all models divided out.
-    noise : ndarray of float32, shape (rows, cols)
+    noise : Plane of float32
         One standard deviation of a pixel.
     options : Options
     compact : ndarray of int32, shape (rows, cols)
@@ -74,7 +75,7 @@ class Measured:
         self,
         frame: Frame,
         flat: Normalised,
-        noise: Image,
+        noise: Plane,
         options: Options,
         compact: NDArray[np.int32],
     ) -> None:

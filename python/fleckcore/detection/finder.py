@@ -18,8 +18,9 @@ from fleckcore.detection.footprint import (
     touching,
 )
 from fleckcore.detection.measure import CutOut, Measures, grow, measure
-from fleckcore.detection.normalise import Normalised, literal_excess
+from fleckcore.detection.normalise import Normalised
 from fleckcore.detection.options import Options
+from fleckcore.detection.planes import Light, Plane
 from fleckcore.detection.profile import (
     Patch,
     Start,
@@ -36,12 +37,10 @@ from fleckcore.detection.scales import (
     significance_limit,
 )
 from fleckcore.frame import Frame
-from fleckcore.kernels import label_components, mesh_statistics
+from fleckcore.kernels import label_components
 
 __all__ = ["Finder"]
 
-LITERAL_SIGMA = 5.0
-LITERAL_AREA = 25
 DEBLEND_CONTRAST = 0.1
 CLIP_SIGMA = 2.5
 CLEAR_SIGMA = 8.0
@@ -71,6 +70,14 @@ class Finder:
         Pixels of their footprints.
     limit : float
         Significance that a candidate must pass.
+    deviant : int
+        Pixels that are left out because they stand out to the opposite side.
+    searched_pixels : int
+        Pixels that are not left out.
+    covered : int
+        Pixels of the footprints.
+    pixel_noise : Plane of float32
+        One standard deviation of each pixel's loss.
     """
 
     def __init__(
@@ -84,29 +91,33 @@ class Finder:
     ) -> None:
         self.beside_streak = beside_streak
         self.frame = frame
-        self.normalised = normalised
+        self.normalised: Light = normalised
         self.options = options
         self.threads = threads
         self.not_listed: Counter[str] = Counter()
         self.not_listed_pixels = 0
-        self.limit = LITERAL_SIGMA
         loss = np.float32(1) - normalised.transmission
-        self.loss = -loss if options.bright else loss
-        literal = options.normalise == "literal"
-        self.scales, self.mask = make_scales(
-            self.loss,
+        loss = -loss if options.bright else loss
+        self.scales, mask = make_scales(
+            loss,
             normalised.error,
             normalised.mask,
-            sigmas=options.sigmas[:1] if literal else options.sigmas,
+            sigmas=options.sigmas,
             mesh=options.mesh,
             threads=threads,
             doubt=doubt,
         )
-        self.loss[self.mask] = 0.0
-        self.claimed = np.zeros(self.loss.shape, dtype=bool)
-        self.footprints = self._search_literally() if literal else self._search()
+        loss[mask] = 0.0
+        self.loss: Plane = loss
+        self.mask: Plane = mask
+        self.deviant = int(np.count_nonzero(mask & ~normalised.mask))
+        self.searched_pixels = mask.size - int(np.count_nonzero(mask))
+        error = normalised.error
+        self.pixel_noise: Plane = self.scales[0].noise if error is None else error
+        self.claimed = np.zeros(loss.shape, dtype=bool)
+        self.footprints = self._search()
         self._measure_all()
-        parts = [] if literal else self._parts()
+        parts = self._parts()
         if len(parts) > len(self.footprints):
             self.footprints = parts
             self._measure_all()
@@ -115,39 +126,16 @@ class Finder:
     @property
     def status(self) -> str:
         """``OK``, or ``FRAME_REJECTED`` when footprints, listed or not, cover more than a fifth of the frame."""
-        covered = sum(len(f.ys) for f in self.footprints) + self.not_listed_pixels
-        searched = self.mask.size - int(np.count_nonzero(self.mask))
-        return "FRAME_REJECTED" if covered > REJECTED_FRACTION * max(1, searched) else "OK"
+        covered = self.covered + self.not_listed_pixels
+        most = REJECTED_FRACTION * max(1, self.searched_pixels)
+        return "FRAME_REJECTED" if covered > most else "OK"
 
     def _search(self) -> list[Footprint]:
-        searched = self.mask.size - int(np.count_nonzero(self.mask))
         sigmas = self.options.sigmas
         allowed = self.options.false_alarms / (4 if self.options.shapes == "all" else 1)
-        self.limit = significance_limit(searched, sigmas, allowed)
+        self.limit = significance_limit(self.searched_pixels, sigmas, allowed)
         found = [self._footprint_of(c) for c in candidates(self.scales, self.limit)]
         return link_streaks([footprint for footprint in found if footprint is not None])
-
-    def _search_literally(self) -> list[Footprint]:
-        """The published recipe: 5 sigma of the filtered image, at least 25 connected pixels."""
-        excess = literal_excess(self.normalised, self.threads)
-        mesh = mesh_statistics(excess, self.options.mesh, threads=self.threads)
-        mesh = mesh.filled().median_filtered()
-        excess -= mesh.interpolate("level", threads=self.threads)
-        noise = float(np.nanmedian(mesh.noise))
-        objects = label_components(
-            excess,
-            LITERAL_SIGMA * noise,
-            mask=self.mask,
-            min_area=LITERAL_AREA,
-            threads=self.threads,
-        )
-        assert objects.labels is not None
-        found = []
-        for i, (y0, y1, x0, x1) in enumerate(objects.bbox.tolist()):
-            cut = slice(y0, y1 + 1), slice(x0, x1 + 1)
-            pixels = objects.labels[cut] == i + 1
-            found.append(Footprint.of(cut, pixels, float(objects.peak[i]) / noise, blend=False))
-        return sorted(found, key=lambda f: (-f.significance, f.bbox))
 
     def _footprint_of(self, candidate: Candidate) -> Footprint | None:
         """Draw a candidate's footprint and claim its surroundings; None for what is not listed."""
@@ -273,8 +261,11 @@ class Finder:
     def _measure_all(self) -> None:
         """Draw, measure and model every footprint; what touches is modelled together, a streak by its moments."""
         self.labels = np.zeros(self.loss.shape, np.int32)
+        self.covered = 0
         for label, footprint in enumerate(self.footprints, start=1):
-            self.labels[footprint.ys, footprint.xs] = label
+            pixels = footprint.ys, footprint.xs
+            self.covered += int(np.count_nonzero(self.labels[pixels] == 0))
+            self.labels[pixels] = label
         self.measures = [self._measure(*item) for item in enumerate(self.footprints, start=1)]
         self.profiles = [moment_profile(measures) for measures in self.measures]
         if self.status != "OK":  # what stands out of a rejected frame is hardly features
@@ -398,9 +389,3 @@ class Finder:
             blend=footprint.blend,
             **asdict(self.profiles[index]),
         )
-
-    @property
-    def pixel_noise(self) -> NDArray[np.float32]:
-        """One standard deviation of each pixel's loss."""
-        error = self.normalised.error
-        return self.scales[0].noise if error is None else error

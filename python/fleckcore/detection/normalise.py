@@ -13,13 +13,23 @@ from fleckcore.errors import ArrayError, MetadataError
 from fleckcore.frame import Frame
 from fleckcore.kernels import median_filter, mesh_statistics
 
-__all__ = ["METHODS", "Method", "Normalised", "fitting", "literal_excess", "normalise", "sections"]
+__all__ = [
+    "METHODS",
+    "Method",
+    "Normalised",
+    "fitting",
+    "normalise",
+    "over_level",
+    "require_level",
+    "sections",
+]
 
 Method = Literal["ratio", "literal", "difference", "none"]
 METHODS: tuple[Method, ...] = get_args(Method)
 
-LITERAL_SIZE = 15
 LITERAL_MESH = 64
+LEVEL_STEP = 4
+"""Of every so many pixels each way of a large frame the level is looked at for what is typical."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,6 +181,25 @@ def _divide(
     method: Method,
     unlit_below: float,
 ) -> Normalised:
+    typical = require_level(frame, level, mask)
+    with np.errstate(invalid="ignore"):
+        unlit = ~(level > max(unlit_below * typical, float(np.finfo(np.float32).tiny))) & ~mask
+    mask = mask | unlit
+    transmission = over_level(frame.data, level)
+    transmission[mask] = np.nan
+    error = _relative_error(frame, level)
+    return Normalised(transmission, error, level, mask, method, int(unlit.sum()))
+
+
+def over_level(values: NDArray[Any], level: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Divide pixels, or their errors, by the level."""
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        ratio: NDArray[np.float32] = np.divide(values, level, dtype=np.float32, casting="unsafe")
+    return ratio
+
+
+def require_level(frame: Frame, level: NDArray[np.float32], mask: NDArray[np.bool_]) -> float:
+    """Give the typical level of a frame, or raise `ArrayError` (A06) where there is none to divide by."""
     typical = _typical(level, mask)
     if not 0 < typical < np.inf:
         raise ArrayError(
@@ -180,32 +209,19 @@ def _divide(
             extension=frame.meta.extension or None,
             advice="Subtract the right bias, or search a difference with normalise='none'.",
         )
-    with np.errstate(invalid="ignore"):
-        unlit = ~(level > max(unlit_below * typical, float(np.finfo(np.float32).tiny))) & ~mask
-    mask = mask | unlit
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        transmission = np.divide(frame.data, level, dtype=np.float32, casting="unsafe")
-    transmission[mask] = np.nan
-    error = _relative_error(frame, level)
-    return Normalised(transmission, error, level, mask, method, int(unlit.sum()))
+    return typical
 
 
 def _typical(level: NDArray[np.float32], mask: NDArray[np.bool_]) -> float:
     """Median of the level, from every fourth pixel each way of a large frame; NaN when nothing is known."""
-    step = 4 if level.size > 1_000_000 else 1
+    step = LEVEL_STEP if level.size > 1_000_000 else 1
     lit = level[::step, ::step][~mask[::step, ::step]]
     lit = lit[~np.isnan(lit)]
     return float(np.median(lit)) if lit.size else np.nan
 
 
 def _relative_error(frame: Frame, level: NDArray[np.float32]) -> NDArray[np.float32] | None:
-    if frame.error is None:
-        return None
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        error: NDArray[np.float32] = np.divide(
-            frame.error, level, dtype=np.float32, casting="unsafe"
-        )
-    return error
+    return None if frame.error is None else over_level(frame.error, level)
 
 
 def _subtract(after: Normalised, before: Normalised) -> Normalised:
@@ -221,10 +237,3 @@ def fitting(size: int, shape: tuple[int, ...]) -> tuple[int, int]:
     """The largest odd window, not larger than the frame."""
     rows, cols = (min(size, n if n % 2 else n - 1) for n in shape)
     return max(rows, 1), max(cols, 1)
-
-
-def literal_excess(normalised: Normalised, threads: int | None) -> NDArray[Any]:
-    """The published recipe's image: 15x15 median, subtracted from unity, times 100 (per cent)."""
-    size = fitting(LITERAL_SIZE, normalised.transmission.shape)
-    smooth = median_filter(normalised.transmission, size, threads=threads)
-    return 100.0 * (1.0 - smooth)

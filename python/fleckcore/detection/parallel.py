@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from fleckcore.kernels import default_threads
 
-__all__ = ["parallel_map"]
+__all__ = ["beside", "parallel_map"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -25,3 +25,14 @@ def parallel_map(
     own = every // workers
     with ThreadPoolExecutor(workers) as pool:
         return list(pool.map(lambda item: work(item, own), items))
+
+
+def beside(work: Callable[[], Result], threads: int | None) -> Callable[[], Result]:
+    """Begin something that needs nobody, in a thread of its own if there are several; the result gives its result."""
+    if threads == 1 or default_threads() == 1:
+        result = work()
+        return lambda: result
+    pool = ThreadPoolExecutor(1)
+    begun = pool.submit(work)
+    pool.shutdown(wait=False)
+    return begun.result

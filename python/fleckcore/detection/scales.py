@@ -12,13 +12,27 @@ from numpy.typing import NDArray
 from fleckcore.detection.parallel import parallel_map
 from fleckcore.kernels import gaussian_filter, mesh_statistics
 
-__all__ = ["Candidate", "Scale", "candidates", "make_scales", "mesh_noise", "significance_limit"]
+__all__ = [
+    "DEVIATION",
+    "LEAST_NOISE",
+    "Candidate",
+    "Scale",
+    "candidates",
+    "few_valid",
+    "make_scales",
+    "mesh_noise",
+    "significance_limit",
+    "usable_noise",
+]
 
 LEAST_NOISE = 1e-5
 """Rounding of a float32 ratio; keeps a noiseless frame from dividing by zero."""
 
 LEAST_PIXELS = 100
 """So many valid pixels in a box tell its noise to 7 %."""
+
+DEVIATION = 6.0
+"""Single pixels so many standard deviations to the opposite side are hot pixels or cosmic rays."""
 
 TAIL_QUANTILE = 0.999
 
@@ -125,7 +139,7 @@ def make_scales(
     """
     noise = mesh_noise(loss, mask, mesh, threads)
     with np.errstate(invalid="ignore"):
-        mask = mask | (loss < -6.0 * noise)
+        mask = mask | (loss < -DEVIATION * noise)
     scales = parallel_map(
         lambda sigma, own: _make_scale(loss, error, doubt, mask, sigma, mesh, own),
         sorted(sigmas, reverse=True),  # the one that takes longest first
@@ -143,9 +157,18 @@ def mesh_noise(
     """
     mesh = mesh_statistics(image, box, mask=mask, threads=threads)
     if not mesh.count.any():
-        few = min(1.0, LEAST_PIXELS / box**2)
+        few = few_valid(box)
         mesh = mesh_statistics(image, box, mask=mask, min_valid=few, threads=threads)
-    noise = mesh.filled().median_filtered().interpolate("noise", threads=threads)
+    return usable_noise(mesh.filled().median_filtered().interpolate("noise", threads=threads))
+
+
+def few_valid(box: int) -> float:
+    """Part of a box's pixels that must do for its noise where no box has more."""
+    return min(1.0, LEAST_PIXELS / box**2)
+
+
+def usable_noise(noise: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Make noise to divide by, in place: infinite where nothing tells it, nowhere next to nothing."""
     np.copyto(noise, np.inf, where=np.isnan(noise))
     return np.maximum(noise, np.float32(LEAST_NOISE), out=noise)
 

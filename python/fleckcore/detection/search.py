@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +13,14 @@ from numpy.typing import NDArray
 from fleckcore._version import __version__
 from fleckcore.detection.classes import Surroundings, classify
 from fleckcore.detection.explained import Measured
+from fleckcore.detection.feature import Feature
 from fleckcore.detection.finder import Finder
+from fleckcore.detection.literal import LiteralFinder
 from fleckcore.detection.modelled import Modelled, find_large
 from fleckcore.detection.modelled_streaks import Streaks, find_streaks
 from fleckcore.detection.normalise import Method, Normalised, normalise
 from fleckcore.detection.options import DEFAULTS, Options, Shapes
+from fleckcore.detection.parallel import beside
 from fleckcore.errors import ArrayError
 from fleckcore.frame import Frame, as_frame
 from fleckcore.kernels import tuning_in_use
@@ -121,6 +125,9 @@ def find(
         min_depth=min_depth,
         min_area=min_area,
     )
+    if options.normalise == "literal":
+        given = as_frame(source, mask=mask, error=error)
+        return _search_literally(given, bias, options, threads)[0]
     return search(
         source,
         mask=mask,
@@ -155,31 +162,21 @@ def search(
     -------
     SearchResult
     """
-    from fleckcore.detection.catalog import Catalog
-
     given = as_frame(source, mask=mask, error=error)
+    if options.normalise == "literal":
+        catalog, labels, frame = _search_literally(given, bias, options, threads)
+        return _without_models(catalog, labels, frame, options, threads)
     frame = without_bias(given, bias)
     if reference is not None:
         reference = without_bias(as_frame(reference), bias)
-    meta = _meta(given, options) | {"bias": bias_name(bias)}
+    meta = _meta(given, bias, options, threads)
     if frame.mask.all():
-        blank = np.full(frame.shape, np.nan, np.float32)
-        empty = Normalised(blank, None, blank, frame.mask, options.normalise)
-        meta["status"] = "NO_VALID_PIXELS"
+        catalog = _blank_catalog(meta())
         labels = np.zeros(frame.shape, np.int32)
-        none = Modelled([], np.zeros(frame.shape, np.float32))
-        return SearchResult(Catalog.from_features([], meta=meta), labels, empty, none)
+        return _without_models(catalog, labels, frame, options, threads)
     large, streaks = _modelled(frame, options, threads)
     flat = streaks.divided_out(large.divided_out(frame))
-    normalised = normalise(
-        flat,
-        options.normalise,
-        window=options.window,
-        stripe_window=options.stripe_window,
-        unlit_below=options.unlit_below,
-        reference=reference,
-        threads=threads,
-    )
+    normalised = _normalised(flat, options, reference, threads)
     doubts = [d for d in (large.doubt(options.model_error), streaks.doubt()) if d is not None]
     doubt = np.sum(doubts, axis=0) if doubts else None
     finder = Finder(flat, normalised, options, threads, doubt, streaks.beside)
@@ -194,17 +191,83 @@ def search(
     large.draw(finder.labels, first_large)
     large.restored(normalised)
     streaks.restored(normalised)
+    counts = int(frame.mask.sum()), normalised.unlit
+    around = Surroundings(finder.labels, normalised.mask, frame.meta)
+    catalog = _catalog(features, around, meta(), finder, status, *counts)
+    return SearchResult(catalog, finder.labels, normalised, large)
+
+
+def _search_literally(
+    given: Frame, bias: Any, options: Options, threads: int | None
+) -> tuple[Catalog, NDArray[np.int32], Frame]:
+    """Search by the published recipe; give the catalogue, the footprints and the frame without its bias."""
+    frame = without_bias(given, bias)
+    meta = _meta(given, bias, options, threads)
+    finder = LiteralFinder(frame, options, threads)
+    if finder.is_blank:
+        return _blank_catalog(meta()), finder.labels, frame
+    around = Surroundings(finder.labels, finder.unsearched, frame.meta)
+    counts = finder.found.flagged, finder.found.unlit
+    catalog = _catalog(finder.features, around, meta(), finder, finder.status, *counts)
+    return catalog, finder.labels, frame
+
+
+def _without_models(
+    catalog: Catalog,
+    labels: NDArray[np.int32],
+    frame: Frame,
+    options: Options,
+    threads: int | None,
+) -> SearchResult:
+    """Complete a result without large shadows by the image that was measured."""
+    if catalog.meta["status"] == "NO_VALID_PIXELS":
+        blank = np.full(frame.shape, np.nan, np.float32)
+        image = Normalised(blank, None, blank, frame.mask, options.normalise)
+    else:
+        image = _normalised(frame, options, None, threads)
+    return SearchResult(catalog, labels, image, Modelled([], np.zeros(frame.shape, np.float32)))
+
+
+def _catalog(
+    features: Sequence[Feature],
+    around: Surroundings,
+    meta: dict[str, Any],
+    finder: Finder,
+    status: str,
+    masked: int,
+    unlit: int,
+) -> Catalog:
+    from fleckcore.detection.catalog import Catalog
+
     meta |= {
         "status": status,
-        "masked_pixels": int(frame.mask.sum()),
-        "unlit_pixels": normalised.unlit,
-        "deviant_pixels": int((finder.mask & ~normalised.mask).sum()),
+        "masked_pixels": masked,
+        "unlit_pixels": unlit,
+        "deviant_pixels": finder.deviant,
         "significance_limit": finder.limit,
         "not_listed": dict(sorted(finder.not_listed.items())),
     }
-    around = Surroundings(finder.labels, normalised.mask, frame.meta)
-    catalog = Catalog.from_features(classify(features, around), meta=meta)
-    return SearchResult(catalog, finder.labels, normalised, large)
+    return Catalog.from_features(classify(features, around), meta=meta)
+
+
+def _blank_catalog(meta: dict[str, Any]) -> Catalog:
+    from fleckcore.detection.catalog import Catalog
+
+    return Catalog.from_features([], meta=meta | {"status": "NO_VALID_PIXELS"})
+
+
+def _normalised(
+    frame: Frame, options: Options, reference: Frame | None, threads: int | None
+) -> Normalised:
+    return normalise(
+        frame,
+        options.normalise,
+        window=options.window,
+        stripe_window=options.stripe_window,
+        unlit_below=options.unlit_below,
+        reference=reference,
+        threads=threads,
+    )
 
 
 def _modelled(frame: Frame, options: Options, threads: int | None) -> tuple[Modelled, Streaks]:
@@ -255,14 +318,18 @@ def bias_name(bias: Any) -> str:
     return f"{_bias_level(bias):g}" if _is_number(bias) else "array"
 
 
-def _meta(frame: Frame, options: Options) -> dict[str, Any]:
+def _meta(
+    frame: Frame, bias: Any, options: Options, threads: int | None
+) -> Callable[[], dict[str, Any]]:
+    """Say what is searched and how. The checksum is taken beside the search; a call of the result waits."""
     about = frame.meta
-    return {
+    checksum = beside(lambda: _sha256(frame.data), threads)
+    meta = {
         "program": f"fleckcore {__version__}",
         "tuning": tuning_in_use(),
         "input": about.path.name if about.path else "array",
         "extension": about.extension,
-        "input_sha256": hashlib.sha256(np.ascontiguousarray(frame.data).data).hexdigest(),
+        "input_sha256": "",
         "profile": about.profile,
         "chip": about.chip,
         "kind": about.kind,
@@ -275,3 +342,9 @@ def _meta(frame: Frame, options: Options) -> dict[str, Any]:
         "parameters": asdict(options),
         "warnings": list(about.warnings),
     }
+    meta["bias"] = bias_name(bias)
+    return lambda: meta | {"input_sha256": checksum()}
+
+
+def _sha256(data: NDArray[Any]) -> str:
+    return hashlib.sha256(np.ascontiguousarray(data).data).hexdigest()

@@ -8,8 +8,15 @@ instruction set. This package alone imports the compiled ``_core``.
 from fleckcore.kernels._gaussian_filter import gaussian_filter
 from fleckcore.kernels._label_components import Components, label_components
 from fleckcore.kernels._limits import compare_in_registers
+from fleckcore.kernels._literal_search import (
+    DEVIANT,
+    FLAGGED,
+    UNLIT,
+    LiteralObjects,
+    literal_search,
+)
 from fleckcore.kernels._median_filter import MEDIAN_MODES, median_filter
-from fleckcore.kernels._mesh_statistics import Mesh, mesh_statistics
+from fleckcore.kernels._mesh_statistics import Mesh, interpolate_mesh, mesh_statistics
 from fleckcore.kernels._profile_fit import PROFILE_START, ProfilePatch, profile_fit
 from fleckcore.kernels._runtime import build_config, default_threads
 from fleckcore.kernels._shadow_search import shadow_search
@@ -25,9 +32,13 @@ from fleckcore.kernels._tuning import (
 )
 
 __all__ = [
+    "DEVIANT",
+    "FLAGGED",
     "MEDIAN_MODES",
     "PROFILE_START",
+    "UNLIT",
     "Components",
+    "LiteralObjects",
     "Mesh",
     "ProfilePatch",
     "Trails",
@@ -36,8 +47,10 @@ __all__ = [
     "default_threads",
     "forget_tuning",
     "gaussian_filter",
+    "interpolate_mesh",
     "label_components",
     "machine",
+    "literal_search",
     "median_filter",
     "mesh_statistics",
     "processor",

@@ -71,12 +71,8 @@ class Mesh:
             raise ArrayError(f"size={size!r}, wanted an odd whole number.", code="A13")
 
         def smooth(plane: NDArray[np.float64]) -> NDArray[np.float64]:
-            padded = np.pad(plane, int(size) // 2, constant_values=np.nan)
-            windows = np.lib.stride_tricks.sliding_window_view(padded, (int(size), int(size)))
-            good = ~np.isnan(plane)
-            out = plane.copy()
-            if good.any():
-                out[good] = np.nanmedian(windows[good], axis=(1, 2))
+            out = np.empty_like(plane)
+            _core.median_mesh(plane, int(size), out)
             return out
 
         return replace(self, level=smooth(self.level), noise=smooth(self.noise))
@@ -175,7 +171,7 @@ def mesh_statistics(
     if not 0 <= min_valid <= 1:
         raise ArrayError(f"min_valid={min_valid!r}, wanted a fraction from 0 to 1.", code="A09")
     size = min(rows, image.shape[0]), min(cols, image.shape[1])
-    ny, nx = -(-image.shape[0] // size[0]), -(-image.shape[1] // size[1])
+    ny, nx = mesh_shape(image.shape, size)
     level, noise, count = np.empty((ny, nx)), np.empty((ny, nx)), np.empty((ny, nx), np.int64)
     _core.mesh_statistics(
         image,
@@ -190,6 +186,41 @@ def mesh_statistics(
         check_threads(threads),
     )
     return Mesh(level, noise, count, size, (image.shape[0], image.shape[1]))
+
+
+def interpolate_mesh(
+    plane: NDArray[np.float64],
+    box: int,
+    shape: tuple[int, int],
+    part: tuple[slice, slice],
+) -> NDArray[np.float32]:
+    """Spread a plane of a mesh over a part of the frame, as `Mesh.interpolate` does over the whole.
+
+    Parameters
+    ----------
+    plane : ndarray of float64, shape (ny, nx)
+        Of square boxes of ``box`` pixels a side.
+    box : int
+        Side of a box.
+    shape : (int, int)
+        Of the frame.
+    part : (slice, slice)
+        Rows and columns of it, without steps.
+
+    Returns
+    -------
+    ndarray of float32
+    """
+    first = part[0].start, part[1].start
+    out = np.empty((part[0].stop - first[0], part[1].stop - first[1]), np.float32)
+    _core.interpolate_part(plane, box, box, shape, first, out, 1)
+    return out
+
+
+def mesh_shape(shape: tuple[int, ...], box: int | tuple[int, int]) -> tuple[int, int]:
+    """How many boxes a frame has along each axis."""
+    rows, cols = (-(-n // side) for n, side in zip(shape, _box(box), strict=True))
+    return rows, cols
 
 
 def _box(box: int | tuple[int, int]) -> tuple[int, int]:
