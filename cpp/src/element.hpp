@@ -24,6 +24,16 @@ FLECK_INLINE float to_float(Half h) {
   return std::bit_cast<float>(sign | std::bit_cast<std::uint32_t>(std::bit_cast<float>(rest << 13) * 0x1p112f));
 }
 
+// A pixel as float or double.
+template <class T, class E>
+FLECK_INLINE T to_number(E value) {
+  return static_cast<T>(value);
+}
+template <class T>
+FLECK_INLINE T to_number(Half value) {
+  return static_cast<T>(to_float(value));
+}
+
 FLECK_INLINE std::uint8_t swap_bytes(std::uint8_t v) { return v; }
 FLECK_INLINE std::uint16_t swap_bytes(std::uint16_t v) { return __builtin_bswap16(v); }
 FLECK_INLINE std::uint32_t swap_bytes(std::uint32_t v) { return __builtin_bswap32(v); }

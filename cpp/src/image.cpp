@@ -5,25 +5,16 @@
 #include <limits>
 
 #include "element.hpp"
+#include "isa/load_row.hpp"
 
 namespace fleck {
 namespace {
 
 template <class E, bool Swapped, class T>
 void load_line(const std::byte* p, std::int64_t stride, std::int64_t n, T* out) {
-  const auto convert = [](const std::byte* q) {
-    if constexpr (std::is_same_v<E, Half>)
-      return static_cast<T>(to_float(read_element<E, Swapped>(q)));
-    else
-      return static_cast<T>(read_element<E, Swapped>(q));
-  };
-  constexpr std::int64_t size = sizeof(E);  // known strides make loops that the compiler can vectorise
-  if (stride == size)
-    for (std::int64_t i = 0; i < n; ++i) out[i] = convert(p + i * size);
-  else if (stride == -size)
-    for (std::int64_t i = 0; i < n; ++i) out[i] = convert(p - i * size);
-  else
-    for (std::int64_t i = 0; i < n; ++i) out[i] = convert(p + i * stride);
+  constexpr std::int64_t size = sizeof(E);
+  if (stride == size) return FLECK_PICK(load_neighbours<E, Swapped, T>)(p, n, out);
+  for (std::int64_t i = 0; i < n; ++i) out[i] = to_number<T>(read_element<E, Swapped>(p + i * stride));
 }
 
 template <class T>

@@ -128,9 +128,11 @@ def _footprints(found: LiteralObjects) -> list[Footprint]:
     lengths = end - begin
     ys = np.repeat(row, lengths)
     xs = np.arange(ys.size) + np.repeat(end - np.cumsum(lengths), lengths)
-    ends = np.cumsum(np.bincount(number, lengths, len(found.peaks)).astype(int))[:-1]
-    objects = zip(np.split(ys, ends), np.split(xs, ends), found.peaks.tolist(), strict=True)
+    ends = np.cumsum(np.bincount(number, lengths, len(found.peaks)).astype(int))
     footprints = [
-        Footprint(y, x, peak / found.noise, blend=False) for y, x, peak in objects if y.size
+        Footprint(y, x, peak / found.noise, blend=False)
+        for y, x, peak in zip(
+            np.split(ys, ends)[:-1], np.split(xs, ends)[:-1], found.peaks.tolist(), strict=True
+        )
     ]
     return sorted(footprints, key=lambda f: (-f.significance, f.bbox))

@@ -1,0 +1,23 @@
+#include "isa/load_row.hpp"
+
+#include "isa/pixel_types.hpp"
+
+namespace fleck::FLECK_ISA {
+
+template <class E, bool Swapped, class T>
+void load_neighbours(const std::byte* pixels, std::int64_t n, T* __restrict out) noexcept {
+  constexpr std::int64_t size = sizeof(E);
+  for (std::int64_t i = 0; i < n; ++i) out[i] = to_number<T>(read_element<E, Swapped>(pixels + i * size));
+}
+
+#define FLECK_WRITE(E, Out)
+#define FLECK_READ(E)                                                                                \
+  template void load_neighbours<E, false>(const std::byte*, std::int64_t, float* __restrict) noexcept;  \
+  template void load_neighbours<E, false>(const std::byte*, std::int64_t, double* __restrict) noexcept; \
+  template void load_neighbours<E, true>(const std::byte*, std::int64_t, float* __restrict) noexcept;   \
+  template void load_neighbours<E, true>(const std::byte*, std::int64_t, double* __restrict) noexcept;
+FLECK_FOR_EACH_PIXEL_TYPE(FLECK_READ, FLECK_WRITE)
+#undef FLECK_READ
+#undef FLECK_WRITE
+
+}  // namespace fleck::FLECK_ISA
