@@ -81,7 +81,10 @@ def assert_as_plain(monkeypatch, data, options=OPTIONS, **given):
     found = bytes_of(search.catalog)
     for threads in (1, 3):
         if options is OPTIONS:
-            assert bytes_of(fleckcore.find(data, normalise="literal", threads=threads, **given)) == found
+            assert (
+                bytes_of(fleckcore.find(data, normalise="literal", threads=threads, **given))
+                == found
+            )
     with monkeypatch.context() as patch:
         patch.setattr(searching, "LiteralFinder", PlainFinder)
         plain = searching.search(data, options=options, threads=1, **given)

@@ -10,6 +10,7 @@
 #include "fleck/gaussian_filter.hpp"
 #include "fleck/label_components.hpp"
 #include "fleck/median_filter.hpp"
+#include "fleck/literal_search.hpp"
 #include "fleck/mesh_statistics.hpp"
 #include "fleck/profile_fit.hpp"
 #include "fleck/runtime.hpp"
@@ -85,6 +86,7 @@ int main(int argc, char** argv) {
                                   21, 13, 1, 1};
   fleck::FittedProfile fitted;
   double misfit;
+  std::vector<std::uint8_t> states(pixels);
 
   const auto median = [&](std::int64_t side, const fleck::Mask& left_out) {
     fleck::median_filter<float>(image, left_out, plane(out, cols), {side, side}, fleck::Border::reflect, nullptr, 1);
@@ -114,6 +116,12 @@ int main(int argc, char** argv) {
        [&] { fleck::shadow_search(image, {}, 8, fleck::ShadowPart::whole, {}, plane(out, cols), 1); }},
       {"streak_search", [&] { fleck::streak_search(image, {}, 24, 30, plane(out, cols), 1); }},
       {"profile_fit", [&] { fleck::profile_fit({&patch, 1}, {&start, 1}, {&fitted, 1}, {&misfit, 1}, 1); }},
+      {"literal_search",
+       [&] {
+         const fleck::LiteralRecipe recipe{box, box, 15, 15, 5, 25, 6, 1e-5, 0.02, true};
+         fleck::literal_search(image, {}, 0, recipe, plane(levels, cols / box), plane(noises, cols / box),
+                               plane(states, cols), 1);
+       }},
       {"gaussian_filter", [&] { fleck::gaussian_filter(image, {}, 2, plane(out, cols), 1); }},
   };
 

@@ -81,6 +81,8 @@ class LiteralFinder(Finder):
         self.unsearched = self._plane(lambda part: self.found.state[part] & (FLAGGED | UNLIT) != 0)
         self.normalised = _Light(self._plane(self._transmission), self._plane(self._level))
         self.pixel_noise = self._plane(self._noise)
+        nowhere = slice(0, 0), slice(0, 0)
+        self._last: tuple[Window, NDArray[np.float32]] = nowhere, np.zeros((0, 0), np.float32)
         self.footprints = _footprints(self.found)
         if not self.is_blank:
             self._require_level()
@@ -96,7 +98,11 @@ class LiteralFinder(Finder):
         return Computed(self.frame.shape, values)
 
     def _level(self, part: Window) -> NDArray[np.float32]:
-        return interpolate_mesh(self.found.level, LITERAL_MESH, self.frame.shape, part)
+        """Interpolate the mesh; what was asked for last is at hand."""
+        if part != self._last[0]:
+            values = interpolate_mesh(self.found.level, LITERAL_MESH, self.frame.shape, part)
+            self._last = part, values
+        return self._last[1]
 
     def _transmission(self, part: Window) -> NDArray[np.float32]:
         transmission = over_level(self.frame.data[part], self._level(part))
