@@ -94,7 +94,7 @@ class Search {
         noise_across_(image.cols, recipe.noise_box, 0, image.cols),
         box_(std::min(recipe.noise_box, std::max(image.rows, image.cols))),
         strips_((image.rows - 1) / box_ + 1), together_(std::max<std::int64_t>(1, least_band / box_)),
-        bands_((strips_ - 1) / together_ + 1), clean_row_(image.cols, 0), loss_(image.rows, image.cols, box_),
+        bands_((strips_ - 1) / together_ + 1), loss_(image.rows, image.cols, box_),
         excess_(image.rows, image.cols, box_), excess_level_(level_of(excess_)), kept_(bands_),
         bound_(strips_ * excess_.across()), greatest_(image.rows * excess_.across()), flagged_(image.rows, 0),
         unknown_(image.rows, 0) {}
@@ -177,7 +177,7 @@ class Search {
   }
 
   void load_transmission(std::int64_t r, Scratch& own, float* out) {
-    const std::uint8_t* const state = any_flagged_ ? state_.row(r) : clean_row_.data();
+    const std::uint8_t* const state = any_flagged_ ? state_.row(r) : nullptr;
     with_row(r, own, [&]<class T>(const T* values) {
       FLECK_PICK(transmission_row<T>)(values, own.level.data(), state, least_level, image_.cols, out);
     });
@@ -491,7 +491,6 @@ class Search {
   std::vector<Scratch> scratch_;
   MeshAxis down_, across_, noise_down_, noise_across_;
   std::int64_t box_, strips_, together_, bands_;
-  std::vector<std::uint8_t> clean_row_;
   BoxMesh loss_, excess_;
   std::vector<double> excess_level_;
   std::vector<Kept> kept_;

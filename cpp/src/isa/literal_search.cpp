@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "fleck/literal_search.hpp"
+#include "isa/lanes.hpp"
 
 namespace fleck::FLECK_ISA {
 
@@ -16,10 +17,10 @@ template <class T>
 void transmission_row(const T* values, const float* level, const std::uint8_t* state, float least, std::int64_t n,
                       float* __restrict out) noexcept {
   for (std::int64_t i = 0; i < n; ++i) {
-    const bool good = (values[i] - values[i] == 0) & (level[i] > least) & (state[i] == 0);
     const float through = static_cast<float>(values[i]) / level[i];
-    out[i] = good ? through : nan;
+    out[i] = values[i] - values[i] == 0 && level[i] > least ? through : nan;
   }
+  for (std::int64_t i = 0; state != nullptr && i < n; ++i) out[i] = state[i] != 0 ? nan : out[i];
 }
 
 template <class T>
@@ -37,26 +38,28 @@ void loss_row(const float* values, float factor, std::int64_t n, float* __restri
 
 std::int64_t greatest_of_boxes(const float* values, std::int64_t n, std::int64_t box,
                                float* __restrict greatest) noexcept {
-  constexpr int partial = 16;
+  using Count = decltype(Lanes<float>{} < Lanes<float>{});
   std::int64_t unknown = 0;
   for (std::int64_t first = 0; first < n; first += box, ++greatest) {
     const std::int64_t last = first + box < n ? first + box : n;
-    float most[partial];
-    int nans[partial] = {};
-    for (int k = 0; k < partial; ++k) most[k] = -infinity;
-    const auto take = [&](std::int64_t i, int k) {
-      most[k] = values[i] > most[k] ? values[i] : most[k];
-      nans[k] += values[i] != values[i];
-    };
+    Lanes<float> most = Lanes<float>{} - infinity;
+    Count nans = {};
     std::int64_t i = first;
-    for (; i + partial <= last; i += partial)
-      for (int k = 0; k < partial; ++k) take(i + k, k);
-    for (; i < last; ++i) take(i, 0);
-    *greatest = -infinity;
-    for (int k = 0; k < partial; ++k) {
-      *greatest = most[k] > *greatest ? most[k] : *greatest;
+    for (; i + lanes<float> <= last; i += lanes<float>) {
+      const auto x = load<Lanes<float>>(values + i);
+      most = x > most ? x : most;
+      nans -= x != x;
+    }
+    float all = -infinity;
+    for (; i < last; ++i) {
+      all = values[i] > all ? values[i] : all;
+      unknown += values[i] != values[i];
+    }
+    for (int k = 0; k < lanes<float>; ++k) {
+      all = most[k] > all ? most[k] : all;
       unknown += nans[k];
     }
+    *greatest = all;
   }
   return unknown;
 }

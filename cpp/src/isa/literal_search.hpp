@@ -8,7 +8,7 @@
 namespace fleck {
 
 #define FLECK_DECLARE_LITERAL_SEARCH                                                                               \
-  /* values / level; NaN where state is not 0, a value is not finite, or a level is not above `least`. */          \
+  /* values / level; NaN where state (or null) is not 0, a value is not finite, or a level not above `least`. */   \
   template <class T>                                                                                               \
   void transmission_row(const T* values, const float* level, const std::uint8_t* state, float least,               \
                         std::int64_t n, float* __restrict out) noexcept;                                           \
