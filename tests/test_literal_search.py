@@ -18,6 +18,7 @@ from fleckcore.kernels import (
     literal_search,
     median_filter,
     mesh_statistics,
+    sparse_zeros,
 )
 
 FEW = 100 / 64**2
@@ -248,3 +249,10 @@ def test_a_part_of_the_plane_through_a_mesh():
 def test_refuses_a_quality_plane_of_another_shape():
     with pytest.raises(ArrayError, match="A12"):
         literal_search(frame(), quality=np.zeros((3, 3), int), bits=1)
+
+
+def test_zeros_that_take_no_memory():
+    plane = sparse_zeros((300, 500), np.int32)
+    assert (plane.shape, plane.dtype, plane.any()) == ((300, 500), np.int32, False)
+    plane[7, 9] = 3
+    assert (plane.sum(), plane.flags.c_contiguous) == (3, True)

@@ -37,7 +37,7 @@ from fleckcore.detection.scales import (
     significance_limit,
 )
 from fleckcore.frame import Frame
-from fleckcore.kernels import label_components
+from fleckcore.kernels import label_components, sparse_zeros
 
 __all__ = ["Finder"]
 
@@ -260,7 +260,7 @@ class Finder:
 
     def _measure_all(self) -> None:
         """Draw, measure and model every footprint; what touches is modelled together, a streak by its moments."""
-        self.labels = np.zeros(self.loss.shape, np.int32)
+        self.labels: NDArray[np.int32] = sparse_zeros(self.loss.shape, np.int32)
         self.covered = 0
         for label, footprint in enumerate(self.footprints, start=1):
             pixels = footprint.ys, footprint.xs

@@ -16,6 +16,7 @@ from fleckcore.kernels._literal_search import (
     literal_search,
 )
 from fleckcore.kernels._median_filter import MEDIAN_MODES, median_filter
+from fleckcore.kernels._memory import sparse_zeros
 from fleckcore.kernels._mesh_statistics import Mesh, interpolate_mesh, mesh_statistics
 from fleckcore.kernels._profile_fit import PROFILE_START, ProfilePatch, profile_fit
 from fleckcore.kernels._runtime import build_config, default_threads
@@ -58,6 +59,7 @@ __all__ = [
     "set_tuning",
     "profile_fit",
     "shadow_search",
+    "sparse_zeros",
     "streak_search",
     "trail_scan",
     "tuning_in_use",

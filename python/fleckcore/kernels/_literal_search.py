@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from fleckcore import _core
 from fleckcore.errors import ArrayError
 from fleckcore.kernels._arguments import check_image, check_threads
+from fleckcore.kernels._memory import sparse_zeros
 from fleckcore.kernels._mesh_statistics import mesh_shape
 
 FLAGGED, UNLIT, DEVIANT = 1, 2, 4
@@ -115,7 +116,7 @@ def literal_search(
         raise ArrayError(f"quality has shape {quality.shape}, data has {image.shape}.", code="A12")
     level = np.empty(mesh_shape((rows, cols), level_box))
     loss_noise = np.empty(mesh_shape((rows, cols), noise_box))
-    state = np.zeros(image.shape, np.uint8)
+    state = sparse_zeros((rows, cols), np.uint8)
     noise, counts, peaks, runs = _core.literal_search(
         image,
         quality,
