@@ -5,6 +5,7 @@
 
 #include "arrays.hpp"
 #include "fleck/profile_fit.hpp"
+#include "running.hpp"
 
 namespace fleck::bindings {
 namespace {
