@@ -21,7 +21,7 @@ from fleckcore.kernels import MEDIAN_MODES, build_config, median_filter
 INTEGERS = ["?", "u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8"]
 DTYPES = [*INTEGERS, "f2", "f4", "f8"]
 SCIPY_MODES = [mode for mode in MEDIAN_MODES if mode != "shrink"]
-SIZES = [1, 3, (1, 9), (9, 1), (15, 7), 31]
+SIZES = [1, 3, (1, 9), (9, 1), (15, 7), 31, (1, 63), (31, 1)]
 
 
 def frame(shape=(60, 80), dtype="f4", seed=1):

@@ -7,6 +7,7 @@
 #include "fleck/tuning.hpp"
 #include "isa.hpp"
 #include "median_bands.hpp"
+#include "median_lines.hpp"
 #include "median_networks.hpp"
 #include "threads.hpp"
 
@@ -24,6 +25,7 @@ template <class E, bool Swapped, class Out>
 void run(const Image& image, const Mask& mask, const View2D<Out>& out, MedianWindow window, Border border,
          const std::byte* cval, int threads) {
   using Key = ordered_key<E>;
+  if (has_lines(window)) return LineFilter<E, Swapped, Out>(image, mask, out, window, border, cval).run(threads);
   const int rows = static_cast<int>(std::min<std::int64_t>(band_tile_rows(window.rows), image.rows));
   TileSet left(image.rows, image.cols, rows, tile_cols);
   const NetworkFilter<E, Swapped, Out> networks(image, mask, out, window, border, cval);

@@ -235,9 +235,10 @@ TEST_CASE("frames of all kinds equal sorting, on any number of threads") {
                 : kind == 3 ? static_cast<float>(i % cols) * 1000 + static_cast<float>(i / cols)
                             : (random() % 2 ? none : noise * noise * noise);
     }
-    for (const fleck::MedianWindow window : {fleck::MedianWindow{3, 3}, {1, 9}, {31, 15}, {75, 141}}) {
+    for (const fleck::MedianWindow window :
+         {fleck::MedianWindow{3, 3}, {1, 9}, {31, 15}, {63, 1}, {1, 31}, {1, 127}, {75, 141}}) {
       const Case<float> frame{rows, cols, window, fleck::Border::shrink, data, masked, 0};
-      const int wrong = count_wrong<float>(frame, Layout::rows, window.rows > 31 ? 97 : 1);
+      const int wrong = count_wrong<float>(frame, Layout::rows, window.cols > 127 ? 97 : 1);
       CHECK_MESSAGE(wrong == 0, "kind ", kind, " window ", window.rows, " x ", window.cols);
     }
   }
@@ -261,6 +262,8 @@ bool is_left_out(int kind, std::int64_t row, std::int64_t col, std::mt19937& ran
 TEST_CASE_TEMPLATE("small windows equal sorting, whatever the pixels and however they lie", T, float, double,
                    std::uint8_t, std::uint16_t, std::int16_t, std::uint32_t, std::int32_t, std::int64_t) {
   std::vector<fleck::MedianWindow> windows{{1, 5}, {9, 1}, {3, 7}, {15, 5}, {5, 21}};
+  for (std::int64_t length = 15; length <= 255; length += length + 1)
+    for (const auto& line : {fleck::MedianWindow{1, length}, {length, 1}}) windows.push_back(line);
   for (std::int64_t side = 3; side <= 21; side += 2) windows.push_back({side, side});
   std::mt19937 random(1);
   const auto one_of = [&](int n) { return static_cast<int>(random() % n); };

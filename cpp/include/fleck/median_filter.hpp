@@ -37,14 +37,17 @@ DType median_dtype(DType dtype, bool excludes);
 // Aliasing  out must not overlap image or mask.
 // Method    Square windows of 3 to 21 pixels: networks of minimum and maximum, many tiles side by side in the lanes
 //           of a vector. Pixels that are left out stand as the lowest and the highest number by turns, and how far
-//           that shifts the middle of a window is counted. Every other window, and tiles where the shift is too far, a
-//           pixel is -infinity, or an integer is too large for the networks' keys: value bands, which serve any
-//           window. Both are exact, and give the same bytes.
+//           that shifts the middle of a window is counted. One row or one column of 15, 31, 63, 127 or 255 pixels:
+//           sorted pieces of a line are merged, many lines side by side. Every other window, and tiles where the shift
+//           is too far, a pixel is -infinity, or an integer is too large for the networks' keys: value bands, which
+//           serve any window. All are exact, and give the same bytes.
 // Cost      Networks: about 2 minima or maxima per pixel of the window, some 1.5 times as much where pixels are left
-//           out. Bands: grow slowly with the window, some passes over a tile of 64 x 24 to 64 x 128 outputs with its
-//           halo. Threads share bands of rows and tiles out; the result does not depend on them.
-// Scratch   per thread. Networks: 0.4 MB for 3 x 3, 1.4 MB for 15 x 15, 2.3 MB for 21 x 21. Bands: about 27 bytes (43
-//           for 64-bit types) per pixel of a tile with its halo: 0.4 MB for a window of 41 x 41, 3 MB for 255 x 255.
+//           out. Lines: about 50 for 127 pixels, twice as many near pixels that are left out. Bands: grow slowly with
+//           the window, some passes over a tile of 64 x 24 to 64 x 128 outputs with its halo. Threads share bands of
+//           rows and tiles out; the result does not depend on them.
+// Scratch   per thread. Networks: 0.4 MB for 3 x 3, 1.4 MB for 15 x 15, 2.3 MB for 21 x 21. Lines: 0.3 MB for 127
+//           pixels. Bands: about 27 bytes (43 for 64-bit types) per pixel of a tile with its halo: 0.4 MB for a window
+//           of 41 x 41, 3 MB for 255 x 255.
 template <class Out>
 void median_filter(const Image& image, const Mask& mask, const View2D<Out>& out, MedianWindow window, Border border,
                    const std::byte* cval, int threads);
