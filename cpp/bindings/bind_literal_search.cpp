@@ -5,6 +5,7 @@
 #include "arrays.hpp"
 #include "fleck/literal_search.hpp"
 #include "fleck/mesh_statistics.hpp"
+#include "running.hpp"
 
 namespace fleck::bindings {
 namespace {
@@ -34,7 +35,7 @@ py::tuple literal_search_of(const py::array& data, const std::optional<py::array
   require(out_state.col_stride == 1 || image.cols == 1, "rows of state must be contiguous");
   LiteralObjects found;
   {
-    const py::gil_scoped_release unlocked;
+    const Running running;
     found = literal_search(image, flags, bits, recipe, out_level, out_noise, out_state, threads);
   }
   py::array_t<std::int64_t> runs({static_cast<py::ssize_t>(found.runs.size()), py::ssize_t{4}});

@@ -47,10 +47,10 @@ void bind_mesh_statistics(py::module_& m) {
     const auto from = mesh_of(mesh);
     require(size > 0 && size % 2 == 1, "size is not odd");
     const auto to = output_of<double>(out, from.rows, from.cols);
-    const py::gil_scoped_release unlocked;
+    const Running running;
     median_mesh(from, size, to);
   });
-  m.def("interpolate_part", [](const py::array& mesh, std::int64_t box_rows, std::int64_t box_cols,
+  m.def("interpolate_mesh", [](const py::array& mesh, std::int64_t box_rows, std::int64_t box_cols,
                                std::pair<std::int64_t, std::int64_t> shape,
                                std::pair<std::int64_t, std::int64_t> first, py::array out, int threads) {
     const auto from = mesh_of(mesh);
@@ -62,19 +62,9 @@ void bind_mesh_statistics(py::module_& m) {
     require(first.first >= 0 && first.second >= 0 && to.rows <= shape.first - first.first &&
                 to.cols <= shape.second - first.second,
             "part lies beyond the image");
-    const py::gil_scoped_release unlocked;
-    interpolate_part(from, box_rows, box_cols, {shape.first, shape.second, first.first, first.second}, to, threads);
+    const Running running;
+    interpolate_mesh(from, box_rows, box_cols, {shape.first, shape.second, first.first, first.second}, to, threads);
   });
-  m.def("interpolate_mesh",
-        [](const py::array& mesh, std::int64_t box_rows, std::int64_t box_cols, py::array out, int threads) {
-          const auto from = mesh_of(mesh);
-          require(out.ndim() == 2 && box_rows > 0 && box_cols > 0, "output or box is out of range");
-          const auto to = output_of<float>(out, out.shape(0), out.shape(1));
-          require(from.rows == mesh_size(to.rows, box_rows) && from.cols == mesh_size(to.cols, box_cols),
-                  "mesh and output do not belong together");
-          const Running running;
-          interpolate_mesh(from, box_rows, box_cols, to, threads);
-        });
 }
 
 }  // namespace fleck::bindings

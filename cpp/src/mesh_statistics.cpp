@@ -445,12 +445,7 @@ void MeshRows::row(std::int64_t i, float* out) {
   FLECK_PICK(interpolate_row)(line, across_.begin.data(), mesh_.cols, across_.weight.data(), out);
 }
 
-void interpolate_mesh(View2D<const double> mesh, std::int64_t box_rows, std::int64_t box_cols, View2D<float> out,
-                      int threads) {
-  interpolate_part(mesh, box_rows, box_cols, {out.rows, out.cols, 0, 0}, out, threads);
-}
-
-void interpolate_part(View2D<const double> mesh, std::int64_t box_rows, std::int64_t box_cols, const Part& part,
+void interpolate_mesh(View2D<const double> mesh, std::int64_t box_rows, std::int64_t box_cols, const Part& part,
                       View2D<float> out, int threads) {
   const MeshAxis down(part.image_rows, box_rows, part.row, part.row + out.rows);
   const MeshAxis across(part.image_cols, box_cols, part.col, part.col + out.cols);

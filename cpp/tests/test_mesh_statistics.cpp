@@ -71,8 +71,11 @@ TEST_CASE("ramps in boxes of every size keep their median and all their pixels")
 TEST_CASE("a plane through the mesh meets the centres and stays level beyond them") {
   std::vector<double> mesh = {0, 4};
   std::vector<float> out(5);
-  fleck::interpolate_mesh(plane(mesh, 1, 2), 3, 3, plane(out, 1, 5), 1);  // centres at 1 and 3.5
+  fleck::interpolate_mesh(plane(mesh, 1, 2), 3, 3, {1, 5}, plane(out, 1, 5), 1);  // centres at 1 and 3.5
   CHECK(out == std::vector<float>{0, 0, 1.6f, 3.2f, 4});
+  out.resize(2);
+  fleck::interpolate_mesh(plane(mesh, 1, 2), 3, 3, {1, 5, 0, 2}, plane(out, 1, 2), 1);
+  CHECK(out == std::vector<float>{1.6f, 3.2f});
 }
 
 TEST_CASE("a mesh and the plane through it are the same bytes for any number of threads") {
@@ -93,7 +96,7 @@ TEST_CASE("a mesh and the plane through it are the same bytes for any number of 
                            plane(p.level, down, across), plane(p.noise, down, across), plane(p.count, down, across),
                            threads);
     fleck::fill_mesh(plane(p.level, down, across), plane(p.filled, down, across), threads);
-    fleck::interpolate_mesh(plane(p.filled, down, across), box, box, plane(p.smooth, rows, cols), threads);
+    fleck::interpolate_mesh(plane(p.filled, down, across), box, box, {rows, cols}, plane(p.smooth, rows, cols), threads);
     return p;
   };
   const Planes one = measured(1);

@@ -26,19 +26,12 @@ def mesh_statistics(
 ) -> None: ...
 def fill_mesh(mesh: NDArray[np.float64], out: NDArray[np.float64], threads: int) -> None: ...
 def median_mesh(mesh: NDArray[np.float64], size: int, out: NDArray[np.float64]) -> None: ...
-def interpolate_part(
+def interpolate_mesh(
     mesh: NDArray[np.float64],
     box_rows: int,
     box_cols: int,
     shape: tuple[int, int],
     first: tuple[int, int],
-    out: NDArray[np.float32],
-    threads: int,
-) -> None: ...
-def interpolate_mesh(
-    mesh: NDArray[np.float64],
-    box_rows: int,
-    box_cols: int,
     out: NDArray[np.float32],
     threads: int,
 ) -> None: ...

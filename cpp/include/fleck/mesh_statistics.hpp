@@ -57,18 +57,15 @@ void median_mesh(View2D<const double> mesh, std::int64_t size, View2D<double> ou
 // The median of the numbers of a mesh, as above; NaN where there is none.
 double median_of_mesh(View2D<const double> mesh);
 
-// Bilinear through the box centres (a partial box has its own centre), constant beyond the outermost: never outside
-// the range of the four boxes around. NaN wherever one of those four is NaN. `out` has the image's shape.
-void interpolate_mesh(View2D<const double> mesh, std::int64_t box_rows, std::int64_t box_cols, View2D<float> out,
-                      int threads);
-
 // A part of an image of image_rows x image_cols, from (row, col) on.
 struct Part {
-  std::int64_t image_rows, image_cols, row, col;
+  std::int64_t image_rows, image_cols, row = 0, col = 0;
 };
 
-// interpolate_mesh for a part of the image, as large as `out`: the same bytes.
-void interpolate_part(View2D<const double> mesh, std::int64_t box_rows, std::int64_t box_cols, const Part& part,
+// Bilinear through the box centres (a partial box has its own centre), constant beyond the outermost: never outside
+// the range of the four boxes around. NaN wherever one of those four is NaN. `out` is that part of the image, whole or
+// not: its pixels are the same bytes.
+void interpolate_mesh(View2D<const double> mesh, std::int64_t box_rows, std::int64_t box_cols, const Part& part,
                       View2D<float> out, int threads);
 
 }  // namespace fleck

@@ -20,7 +20,7 @@ from fleckcore.detection.footprint import (
 from fleckcore.detection.measure import CutOut, Measures, grow, measure
 from fleckcore.detection.normalise import Normalised
 from fleckcore.detection.options import Options
-from fleckcore.detection.planes import Light, Plane
+from fleckcore.detection.planes import Computed, Light, Plane
 from fleckcore.detection.profile import (
     Patch,
     Start,
@@ -33,6 +33,7 @@ from fleckcore.detection.scales import (
     Candidate,
     Scale,
     candidates,
+    deviating,
     make_scales,
     significance_limit,
 )
@@ -98,22 +99,25 @@ class Finder:
         self.not_listed_pixels = 0
         loss = np.float32(1) - normalised.transmission
         loss = -loss if options.bright else loss
-        self.scales, mask = make_scales(
+        mask = deviating(loss, normalised.mask, options.mesh, threads)
+        loss[mask] = 0.0
+        self.scales = make_scales(
             loss,
             normalised.error,
-            normalised.mask,
+            mask,
             sigmas=options.sigmas,
             mesh=options.mesh,
             threads=threads,
             doubt=doubt,
         )
-        loss[mask] = 0.0
         self.loss: Plane = loss
         self.mask: Plane = mask
         self.deviant = int(np.count_nonzero(mask & ~normalised.mask))
         self.searched_pixels = mask.size - int(np.count_nonzero(mask))
         error = normalised.error
-        self.pixel_noise: Plane = self.scales[0].noise if error is None else error
+        self.pixel_noise: Plane = (
+            Computed(loss.shape, self.scales[0].noise) if error is None else error
+        )
         self.claimed = np.zeros(loss.shape, dtype=bool)
         self.footprints = self._search()
         self._measure_all()
@@ -134,7 +138,7 @@ class Finder:
         sigmas = self.options.sigmas
         allowed = self.options.false_alarms / (4 if self.options.shapes == "all" else 1)
         self.limit = significance_limit(self.searched_pixels, sigmas, allowed)
-        found = [self._footprint_of(c) for c in candidates(self.scales, self.limit)]
+        found = [self._footprint_of(c) for c in candidates(self.scales, self.limit, self.threads)]
         return link_streaks([footprint for footprint in found if footprint is not None])
 
     def _footprint_of(self, candidate: Candidate) -> Footprint | None:
@@ -188,9 +192,9 @@ class Finder:
         """
         y, x, sigma = candidate.y, candidate.x, self.scales[candidate.scale].sigma
         usable = [s for s in self.scales if 1 <= s.sigma <= max(1.0, sigma / 2)]
-        around = self._window(y, x, int(sigma) + 1)
+        here, around = self._window(y, x, 0), self._window(y, x, int(sigma) + 1)
         for scale in usable:
-            if scale.smooth[around].max() >= CLEAR_SIGMA * scale.noise[y, x]:
+            if scale.smooth[around].max() >= CLEAR_SIGMA * scale.noise(here)[0, 0]:
                 return scale
         return usable[-1]
 
@@ -230,7 +234,7 @@ class Finder:
         values = np.where(taken[near], -np.inf, smooth[near])
         seed = np.unravel_index(np.argmax(values), values.shape)
         peak = float(values[seed])
-        noise = float(fine.noise[candidate.y, candidate.x])
+        noise = float(fine.noise(self._window(candidate.y, candidate.x, 0))[0, 0])
         least = max(CLIP_SIGMA * noise, min(0.01, 0.25 * peak), 0.1 * peak)
         if not peak > least:
             return np.zeros(smooth.shape, dtype=bool), taken

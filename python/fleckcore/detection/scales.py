@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fleckcore.detection.footprint import Window
 from fleckcore.detection.parallel import parallel_map
-from fleckcore.kernels import gaussian_filter, mesh_statistics
+from fleckcore.kernels import Mesh, gaussian_filter, mesh_statistics
 
 __all__ = [
     "DEVIATION",
@@ -18,6 +20,7 @@ __all__ = [
     "Candidate",
     "Scale",
     "candidates",
+    "deviating",
     "few_valid",
     "make_scales",
     "mesh_noise",
@@ -36,6 +39,9 @@ DEVIATION = 6.0
 
 TAIL_QUANTILE = 0.999
 
+BAND = 64
+"""Rows that are looked at together, so that what is computed on the way stays in the cache."""
+
 
 @dataclass(frozen=True, eq=False)
 class Scale:
@@ -47,19 +53,39 @@ class Scale:
         Of the Gaussian in pixels; 0 is the pixel itself.
     smooth : ndarray of float32, shape (rows, cols)
         Loss, 0 where nothing can be said.
-    noise : ndarray of float32, shape (rows, cols)
-        One standard deviation of ``smooth``.
-    significance : ndarray of float32, shape (rows, cols)
-        ``smooth / (noise * tail)``.
-    tail : float
-        How much farther than a Gaussian's the opposite side's 99.9 % quantile lies, at least 1.
+    mask : ndarray of bool, shape (rows, cols)
+        Pixels that are not searched.
+    mesh : Mesh
+        Noise of ``smooth``.
+    error : ndarray of float32, shape (rows, cols), or None
+        One standard deviation of the loss before it was smoothed.
+    doubt : ndarray of float32, shape (rows, cols), or None
+        What a subtracted model may have left in ``smooth``, as one more standard deviation.
     """
 
     sigma: float
     smooth: NDArray[np.float32]
-    noise: NDArray[np.float32]
-    significance: NDArray[np.float32]
-    tail: float
+    mask: NDArray[np.bool_]
+    mesh: Mesh
+    error: NDArray[np.float32] | None
+    doubt: NDArray[np.float32] | None
+
+    def noise(self, part: Window) -> NDArray[np.float32]:
+        """One standard deviation of ``smooth``, in a part of the frame."""
+        noise = _interpolated(self.mesh, part)
+        if self.error is not None:
+            white = np.float32(max(1.0, 2 * np.sqrt(np.pi) * self.sigma))
+            np.fmax(noise, self.error[part] / white, out=noise)
+        if self.doubt is not None:
+            np.hypot(noise, self.doubt[part], out=noise)
+        return noise
+
+    def significance(self, part: Window) -> NDArray[np.float32]:
+        """``smooth`` over its noise, in a part of the frame."""
+        with np.errstate(over="ignore"):
+            significance = np.divide(self.smooth[part], self.noise(part))
+        np.copyto(significance, 0.0, where=np.isinf(significance))
+        return significance
 
 
 @dataclass(frozen=True, order=True)
@@ -95,6 +121,24 @@ def significance_limit(n_pixels: int, sigmas: Sequence[float], false_alarms: flo
     return limit
 
 
+def deviating(
+    loss: NDArray[np.float32], mask: NDArray[np.bool_], box: int, threads: int | None
+) -> NDArray[np.bool_]:
+    """``mask`` and the single pixels that deviate to the opposite side by more than `DEVIATION`, which would hide what they
+    stand in.
+    """
+    mesh = _noise_mesh(loss, mask, box, threads)
+    out = mask.copy()
+
+    def look(rows: slice, _: int) -> None:
+        part = rows, slice(None)
+        with np.errstate(invalid="ignore"):
+            out[part] |= loss[part] < -DEVIATION * _interpolated(mesh, part)
+
+    parallel_map(look, _bands(len(loss)), threads)
+    return out
+
+
 def make_scales(
     loss: NDArray[np.float32],
     error: NDArray[np.float32] | None,
@@ -104,18 +148,16 @@ def make_scales(
     mesh: int,
     threads: int | None,
     doubt: NDArray[np.float32] | None = None,
-) -> tuple[list[Scale], NDArray[np.bool_]]:
+) -> list[Scale]:
     """Smooth the loss to every size and measure each one's noise where it stands.
 
     The noise is that of a mesh over the smoothed image itself, so that correlated noise and fixed patterns count
-    as what they are; where the frame's own error plane promises more (as white noise, smoothed), that. The tail of
-    the opposite side of the same image (bright, for a search of shadows) then says how far from Gaussian the frame
-    is.
+    as what they are; where the frame's own error plane promises more (as white noise, smoothed), that.
 
     Parameters
     ----------
     loss : ndarray of float32, shape (rows, cols)
-        1 - transmission for shadows, its negative for bright features.
+        1 - transmission for shadows, its negative for bright features; 0 where ``mask`` is set, else finite.
     error : ndarray of float32, shape (rows, cols), or None
         One standard deviation of ``loss``.
     mask : ndarray of bool, shape (rows, cols)
@@ -132,34 +174,33 @@ def make_scales(
 
     Returns
     -------
-    scales : list of Scale
-    mask : ndarray of bool
-        ``mask`` and the single pixels that deviate to the opposite side by more than 6 sigma (hot pixels and
-        cosmic rays, in a search of shadows), which would hide what they stand in.
+    list of Scale
+        The first one's ``smooth`` is ``loss``.
     """
-    noise = mesh_noise(loss, mask, mesh, threads)
-    with np.errstate(invalid="ignore"):
-        mask = mask | (loss < -DEVIATION * noise)
     scales = parallel_map(
         lambda sigma, own: _make_scale(loss, error, doubt, mask, sigma, mesh, own),
         sorted(sigmas, reverse=True),  # the one that takes longest first
         threads,
     )
-    return scales[::-1], mask
+    return scales[::-1]
 
 
 def mesh_noise(
     image: NDArray[np.float32], mask: NDArray[np.bool_], box: int, threads: int | None
 ) -> NDArray[np.float32]:
-    """One standard deviation of a pixel, on a mesh; infinite where nothing tells it.
+    """One standard deviation of a pixel, on a mesh; infinite where nothing tells it."""
+    return _interpolated(_noise_mesh(image, mask, box, threads), np.s_[:, :], threads)
 
-    Boxes that are mostly masked take the noise of others. If all are, few pixels must do.
-    """
+
+def _noise_mesh(
+    image: NDArray[np.float32], mask: NDArray[np.bool_], box: int, threads: int | None
+) -> Mesh:
+    """Noise of a mesh: boxes that are mostly masked take that of others. If all are, few pixels must do."""
     mesh = mesh_statistics(image, box, mask=mask, threads=threads)
     if not mesh.count.any():
         few = few_valid(box)
         mesh = mesh_statistics(image, box, mask=mask, min_valid=few, threads=threads)
-    return usable_noise(mesh.filled().median_filtered().interpolate("noise", threads=threads))
+    return mesh.filled().median_filtered()
 
 
 def few_valid(box: int) -> float:
@@ -167,10 +208,18 @@ def few_valid(box: int) -> float:
     return min(1.0, LEAST_PIXELS / box**2)
 
 
+def _interpolated(mesh: Mesh, part: Window, threads: int | None = 1) -> NDArray[np.float32]:
+    return usable_noise(mesh.interpolate("noise", part=part, threads=threads))
+
+
 def usable_noise(noise: NDArray[np.float32]) -> NDArray[np.float32]:
     """Make noise to divide by, in place: infinite where nothing tells it, nowhere next to nothing."""
     np.copyto(noise, np.inf, where=np.isnan(noise))
     return np.maximum(noise, np.float32(LEAST_NOISE), out=noise)
+
+
+def _bands(rows: int) -> list[slice]:
+    return [slice(top, min(top + BAND, rows)) for top in range(0, rows, BAND)]
 
 
 def _make_scale(
@@ -182,53 +231,85 @@ def _make_scale(
     box: int,
     threads: int | None,
 ) -> Scale:
-    smooth = gaussian_filter(loss, sigma, mask=mask, threads=threads) if sigma else loss.copy()
     coarse = int(box * max(1.0, sigma / 2))  # boxes that hold enough independent values
-    noise = mesh_noise(smooth, mask, coarse, threads)
-    if error is not None:
-        promised = error / np.float32(max(1.0, 2 * np.sqrt(np.pi) * sigma))
-        np.fmax(noise, promised, out=noise)
-    if doubt is not None:
-        left = gaussian_filter(doubt, sigma, threads=threads) if sigma else doubt
-        np.hypot(noise, left, out=noise)
-    unknown = ~np.isfinite(smooth)
-    unknown |= mask
-    np.copyto(smooth, 0.0, where=unknown)
-    with np.errstate(over="ignore"):
-        significance = np.divide(smooth, noise)
-    np.isinf(significance, out=unknown)
-    np.copyto(significance, 0.0, where=unknown)
-    tail = _tail(significance, mask)
-    if tail > 1:
-        significance *= np.float32(1 / tail)
-    return Scale(sigma, smooth, noise, significance, tail)
+    if not sigma:
+        return Scale(sigma, loss, mask, _noise_mesh(loss, mask, coarse, threads), error, doubt)
+    smooth = gaussian_filter(loss, sigma, mask=mask, threads=threads)
+    mesh = _noise_mesh(smooth, mask, coarse, threads)
+    for rows in _bands(len(smooth)):
+        unknown = ~np.isfinite(smooth[rows])
+        unknown |= mask[rows]
+        np.copyto(smooth[rows], 0.0, where=unknown)
+    left = None if doubt is None else gaussian_filter(doubt, sigma, threads=threads)
+    return Scale(sigma, smooth, mask, mesh, error, left)
 
 
-def _tail(significance: NDArray[np.float32], mask: NDArray[np.bool_]) -> float:
-    sample = -significance[::3, ::3][~mask[::3, ::3]]
-    if sample.size < 1000:
-        return 1.0
-    quantile = float(np.quantile(sample, TAIL_QUANTILE))
-    return max(1.0, quantile / NormalDist().inv_cdf(TAIL_QUANTILE))
+@dataclass(frozen=True, eq=False)
+class _Look:
+    """What a band of one scale holds: places above the limit, and a sample of the opposite side.
+
+    Each column of ``around`` is a place with its 8 neighbours, in the order of the frame.
+    """
+
+    ys: NDArray[np.intp]
+    xs: NDArray[np.intp]
+    around: NDArray[np.float32]
+    opposite: NDArray[np.float32]
 
 
-def candidates(scales: Sequence[Scale], limit: float) -> list[Candidate]:
-    """Give the local maxima (of 3 x 3 pixels) above ``limit`` on every scale, most significant first."""
+def candidates(
+    scales: Sequence[Scale], limit: float, threads: int | None = None
+) -> list[Candidate]:
+    """Give the local maxima (of 3 x 3 pixels) above ``limit`` on every scale, most significant first.
+
+    The significance is divided by the scale's tail: how much farther than a Gaussian's the 99.9 % quantile of the
+    opposite side (bright, for a search of shadows) lies, at least 1. It says how far from Gaussian the frame is.
+    """
+    bands = _bands(len(scales[0].smooth))
+    looks = parallel_map(
+        lambda place, _: _look(*place, limit), list(product(scales, bands)), threads
+    )
     found: list[Candidate] = []
-    for index, scale in enumerate(scales):
-        padded = np.pad(scale.significance, 1, constant_values=-np.inf)
-        ys, xs = np.nonzero(scale.significance > limit)
-        centre = padded[ys + 1, xs + 1]
-        highest = np.ones(len(ys), dtype=bool)
-        for dy in (0, 1, 2):
-            for dx in (0, 1, 2):
-                neighbour = padded[ys + dy, xs + dx]
-                if (dy, dx) < (1, 1):
-                    highest &= centre > neighbour  # of equal pixels the last one counts
-                elif (dy, dx) > (1, 1):
-                    highest &= centre >= neighbour
-        found += [
-            Candidate(-float(value), index, int(y), int(x))
-            for value, y, x in zip(centre[highest], ys[highest], xs[highest], strict=True)
-        ]
+    for index in range(len(scales)):
+        found += _maxima(index, looks[index * len(bands) : (index + 1) * len(bands)], limit)
     return sorted(found)
+
+
+def _look(scale: Scale, rows: slice, limit: float) -> _Look:
+    height, width = scale.smooth.shape
+    top, bottom = rows.start, rows.stop
+    first, last = max(0, top - 1), min(height, bottom + 1)
+    padded = np.full((bottom - top + 2, width + 2), -np.inf, np.float32)
+    padded[first - top + 1 : last - top + 1, 1:-1] = scale.significance(np.s_[first:last, :])
+    inner = padded[1:-1, 1:-1]
+    ys, xs = np.nonzero(inner > limit)
+    around = np.stack([padded[ys + dy, xs + dx] for dy, dx in product(range(3), range(3))])
+    every_third = np.s_[-top % 3 :: 3, ::3]
+    opposite = -inner[every_third][~scale.mask[rows][every_third]]
+    return _Look(ys + top, xs, around, opposite)
+
+
+def _maxima(index: int, looks: Sequence[_Look], limit: float) -> list[Candidate]:
+    around = np.concatenate([look.around for look in looks], axis=1)
+    tail = _tail(np.concatenate([look.opposite for look in looks]))
+    if tail > 1:
+        around *= np.float32(1 / tail)
+    centre = around[4]
+    highest = centre > limit
+    for neighbour in around[:4]:
+        highest &= centre > neighbour  # of equal pixels the last one counts
+    for neighbour in around[5:]:
+        highest &= centre >= neighbour
+    ys = np.concatenate([look.ys for look in looks])[highest]
+    xs = np.concatenate([look.xs for look in looks])[highest]
+    return [
+        Candidate(-float(value), index, int(y), int(x))
+        for value, y, x in zip(centre[highest], ys, xs, strict=True)
+    ]
+
+
+def _tail(opposite: NDArray[np.float32]) -> float:
+    if opposite.size < 1000:
+        return 1.0
+    quantile = float(np.quantile(opposite, TAIL_QUANTILE))
+    return max(1.0, quantile / NormalDist().inv_cdf(TAIL_QUANTILE))

@@ -78,9 +78,13 @@ class Mesh:
         return replace(self, level=smooth(self.level), noise=smooth(self.noise))
 
     def interpolate(
-        self, which: Literal["noise", "level"] = "noise", *, threads: int | None = None
+        self,
+        which: Literal["noise", "level"] = "noise",
+        *,
+        part: tuple[slice, slice] = np.s_[:, :],
+        threads: int | None = None,
     ) -> NDArray[np.float32]:
-        """Spread the mesh over the pixels of the frame.
+        """Spread the mesh over the pixels of the frame, or of a part of it.
 
         Bilinear through the centres of the boxes (a partial box has its own centre) and constant
         beyond the outermost, so that nothing overshoots and noise is never negative. Pixels whose
@@ -90,18 +94,19 @@ class Mesh:
         ----------
         which : {"noise", "level"}
             The plane.
+        part : tuple of slice
+            Rows and columns, without a step; by default all of them.
         threads : int, optional
             Threads; ``None`` is `default_threads`.
 
         Returns
         -------
         ndarray of float32, shape (rows, cols)
+            The same bytes as that part of the whole plane.
         """
         if which not in ("noise", "level"):
             raise ArrayError(f'which={which!r}, wanted "noise" or "level".', code="A09")
-        out = np.empty(self.shape, np.float32)
-        _core.interpolate_mesh(getattr(self, which), *self.box, out, check_threads(threads))
-        return out
+        return interpolate_mesh(getattr(self, which), self.box, self.shape, part, threads=threads)
 
 
 def mesh_statistics(
@@ -190,30 +195,44 @@ def mesh_statistics(
 
 def interpolate_mesh(
     plane: NDArray[np.float64],
-    box: int,
+    box: int | tuple[int, int],
     shape: tuple[int, int],
     part: tuple[slice, slice],
+    *,
+    threads: int | None = 1,
 ) -> NDArray[np.float32]:
-    """Spread a plane of a mesh over a part of the frame, as `Mesh.interpolate` does over the whole.
+    """Spread a plane of a mesh over a frame, or a part of it, as `Mesh.interpolate` does.
 
     Parameters
     ----------
     plane : ndarray of float64, shape (ny, nx)
-        Of square boxes of ``box`` pixels a side.
-    box : int
-        Side of a box.
+        The mesh.
+    box : int or (int, int)
+        Rows and columns of a box.
     shape : (int, int)
         Of the frame.
     part : (slice, slice)
-        Rows and columns of it, without steps.
+        Rows and columns of it, without a step.
+    threads : int, optional
+        Threads; ``None`` is `default_threads`.
 
     Returns
     -------
     ndarray of float32
+        The same bytes as that part of the whole.
+
+    Raises
+    ------
+    ArrayError
+        ``A09`` for a part with a step.
     """
-    first = part[0].start, part[1].start
-    out = np.empty((part[0].stop - first[0], part[1].stop - first[1]), np.float32)
-    _core.interpolate_part(plane, box, box, shape, first, out, 1)
+    (top, bottom, down), (left, right, across) = (
+        axis.indices(size) for axis, size in zip(part, shape, strict=True)
+    )
+    if not (down == across == 1 and top <= bottom and left <= right):
+        raise ArrayError(f"part={part!r}, wanted rising slices without a step.", code="A09")
+    out = np.empty((bottom - top, right - left), np.float32)
+    _core.interpolate_mesh(plane, *_box(box), shape, (top, left), out, check_threads(threads))
     return out
 
 
