@@ -294,6 +294,21 @@ def test_threads_do_not_change_a_byte():
     assert one.interpolate(threads=1).tobytes() == three.interpolate(threads=3).tobytes()
 
 
+@pytest.mark.parametrize(
+    "part", [np.s_[:, :], np.s_[5:6, 7:8], np.s_[20:70, :], np.s_[-3:, 3:90], np.s_[4:4, :]]
+)
+def test_a_part_of_the_plane_is_the_same_bytes(part):
+    mesh = mesh_statistics(np.random.default_rng(4).normal(100, 5, (75, 101)), (16, 24))
+    whole = mesh.interpolate()
+    np.testing.assert_array_equal(mesh.interpolate(part=part), whole[part])
+
+
+@pytest.mark.parametrize("part", [np.s_[::2, :], np.s_[9:4, :], np.s_[:, ::-1]])
+def test_bad_parts_are_refused(part):
+    with pytest.raises(ArrayError, match="part="):
+        mesh_statistics(np.ones((20, 30)), 8).interpolate(part=part)
+
+
 def test_instruction_sets_do_not_change_a_byte():
     program = (
         "import hashlib, numpy as np; from fleckcore.kernels import mesh_statistics;"

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from fleckcore.detection.parallel import bands, parallel_map
 from fleckcore.errors import ArrayError, MetadataError
 from fleckcore.frame import Frame
 from fleckcore.kernels import median_filter, mesh_statistics
@@ -150,18 +151,35 @@ def _ratio(
         median = median_filter(frame.data[part], size, mask=mask[part], threads=threads)
         with np.errstate(over="ignore"):
             level[part] = median
-    transmission = _divide(frame, level, mask, "ratio", unlit_below).transmission
+    transmission, _ = _transmission(frame, level, mask, unlit_below)
     for part in sections(frame):
         rows, cols = fitting(stripe_window, level[part].shape)
+        along = np.empty(level[part].shape, np.float32)
         for stripe in ((1, cols), (rows, 1)):
-            along = median_filter(transmission[part], stripe, threads=threads)
-            along[~(along > unlit_below)] = np.nan  # a dead row or column
-            transmission[part] /= along
-            level[part] *= along
+            median_filter(transmission[part], stripe, threads=threads, out=along)
+            _take_out(along, transmission[part], level[part], unlit_below, threads)
     searched = np.isfinite(transmission)
     transmission[~searched] = np.nan
     unlit = int(np.count_nonzero(~searched & ~mask))
     return Normalised(transmission, _relative_error(frame, level), level, ~searched, "ratio", unlit)
+
+
+def _take_out(
+    along: NDArray[np.float32],
+    transmission: NDArray[np.float32],
+    level: NDArray[np.float32],
+    unlit_below: float,
+    threads: int | None,
+) -> None:
+    """Divide the transmission by running medians, which become a part of the level."""
+
+    def divide(rows: slice, _: int) -> None:
+        medians = along[rows]
+        medians[~(medians > unlit_below)] = np.nan  # a dead row or column
+        transmission[rows] /= medians
+        level[rows] *= medians
+
+    parallel_map(divide, bands(len(along)), threads)
 
 
 def sections(frame: Frame) -> list[tuple[slice, slice]]:
@@ -181,14 +199,23 @@ def _divide(
     method: Method,
     unlit_below: float,
 ) -> Normalised:
+    transmission, left_out = _transmission(frame, level, mask, unlit_below)
+    error = _relative_error(frame, level)
+    unlit = int(np.count_nonzero(left_out)) - int(np.count_nonzero(mask))
+    return Normalised(transmission, error, level, left_out, method, unlit)
+
+
+def _transmission(
+    frame: Frame, level: NDArray[np.float32], mask: NDArray[np.bool_], unlit_below: float
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """The frame over its level, and ``mask`` with what is unlit."""
     typical = require_level(frame, level, mask)
     with np.errstate(invalid="ignore"):
-        unlit = ~(level > max(unlit_below * typical, float(np.finfo(np.float32).tiny))) & ~mask
+        unlit = ~(level > max(unlit_below * typical, float(np.finfo(np.float32).tiny)))
     mask = mask | unlit
     transmission = over_level(frame.data, level)
     transmission[mask] = np.nan
-    error = _relative_error(frame, level)
-    return Normalised(transmission, error, level, mask, method, int(unlit.sum()))
+    return transmission, mask
 
 
 def over_level(values: NDArray[Any], level: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -8,7 +8,11 @@ from typing import TypeVar
 
 from fleckcore.kernels import default_threads
 
-__all__ = ["beside", "parallel_map"]
+__all__ = ["bands", "beside", "parallel_map"]
+
+BAND = 64
+"""Rows that are looked at together, so that what is computed on the way stays in the cache."""
+
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -36,3 +40,8 @@ def beside(work: Callable[[], Result], threads: int | None) -> Callable[[], Resu
     begun = pool.submit(work)
     pool.shutdown(wait=False)
     return begun.result
+
+
+def bands(rows: int) -> list[slice]:
+    """The rows of a frame in pieces."""
+    return [slice(top, min(top + BAND, rows)) for top in range(0, rows, BAND)]

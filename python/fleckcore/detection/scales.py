@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fleckcore.detection.footprint import Window
-from fleckcore.detection.parallel import parallel_map
+from fleckcore.detection.parallel import bands, parallel_map
 from fleckcore.kernels import Mesh, gaussian_filter, mesh_statistics
 
 __all__ = [
@@ -38,9 +38,6 @@ DEVIATION = 6.0
 """Single pixels so many standard deviations to the opposite side are hot pixels or cosmic rays."""
 
 TAIL_QUANTILE = 0.999
-
-BAND = 64
-"""Rows that are looked at together, so that what is computed on the way stays in the cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +132,7 @@ def deviating(
         with np.errstate(invalid="ignore"):
             out[part] |= loss[part] < -DEVIATION * _interpolated(mesh, part)
 
-    parallel_map(look, _bands(len(loss)), threads)
+    parallel_map(look, bands(len(loss)), threads)
     return out
 
 
@@ -218,10 +215,6 @@ def usable_noise(noise: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.maximum(noise, np.float32(LEAST_NOISE), out=noise)
 
 
-def _bands(rows: int) -> list[slice]:
-    return [slice(top, min(top + BAND, rows)) for top in range(0, rows, BAND)]
-
-
 def _make_scale(
     loss: NDArray[np.float32],
     error: NDArray[np.float32] | None,
@@ -236,7 +229,7 @@ def _make_scale(
         return Scale(sigma, loss, mask, _noise_mesh(loss, mask, coarse, threads), error, doubt)
     smooth = gaussian_filter(loss, sigma, mask=mask, threads=threads)
     mesh = _noise_mesh(smooth, mask, coarse, threads)
-    for rows in _bands(len(smooth)):
+    for rows in bands(len(smooth)):
         unknown = ~np.isfinite(smooth[rows])
         unknown |= mask[rows]
         np.copyto(smooth[rows], 0.0, where=unknown)
@@ -265,13 +258,13 @@ def candidates(
     The significance is divided by the scale's tail: how much farther than a Gaussian's the 99.9 % quantile of the
     opposite side (bright, for a search of shadows) lies, at least 1. It says how far from Gaussian the frame is.
     """
-    bands = _bands(len(scales[0].smooth))
+    pieces = bands(len(scales[0].smooth))
     looks = parallel_map(
-        lambda place, _: _look(*place, limit), list(product(scales, bands)), threads
+        lambda place, _: _look(place[0], place[1], limit), list(product(scales, pieces)), threads
     )
     found: list[Candidate] = []
     for index in range(len(scales)):
-        found += _maxima(index, looks[index * len(bands) : (index + 1) * len(bands)], limit)
+        found += _maxima(index, looks[index * len(pieces) : (index + 1) * len(pieces)], limit)
     return sorted(found)
 
 

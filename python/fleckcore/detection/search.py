@@ -170,7 +170,8 @@ def search(
     if reference is not None:
         reference = without_bias(as_frame(reference), bias)
     meta = _meta(given, bias, options, threads)
-    if frame.mask.all():
+    masked = frame.mask
+    if masked.all():
         catalog = _blank_catalog(meta())
         labels = np.zeros(frame.shape, np.int32)
         return _without_models(catalog, labels, frame, options, threads)
@@ -191,7 +192,7 @@ def search(
     large.draw(finder.labels, first_large)
     large.restored(normalised)
     streaks.restored(normalised)
-    counts = int(frame.mask.sum()), normalised.unlit
+    counts = int(np.count_nonzero(masked)), normalised.unlit
     around = Surroundings(finder.labels, normalised.mask, frame.meta)
     catalog = _catalog(features, around, meta(), finder, status, *counts)
     return SearchResult(catalog, finder.labels, normalised, large)
