@@ -52,8 +52,8 @@ class LineFilter {
     Signed side[lines];
 
     explicit Work(int block)
-        : keys(block * lines), turned(keys), lower(keys), upper(keys), present(block * lines), turned_present(present),
-          middle(block * lines), other_middle(middle), count(block * lines), turned_count(count) {
+        : keys(block * lines), turned(keys), lower(keys), upper(keys), present(block * lines),
+          turned_present(present), middle(block * lines), other_middle(middle), count(block * lines), turned_count(count) {
       for (Pixels& p : pixels) {
         p.pieces.resize(piece_planes(block) * block * lines);
         p.exchanged = p.pieces;
