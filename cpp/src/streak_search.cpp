@@ -1,9 +1,12 @@
 #include "fleck/streak_search.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
+#include <memory>
 #include <numbers>
+#include <optional>
 #include <vector>
 
 #include "fleck/shadow_search.hpp"
@@ -14,142 +17,199 @@ namespace fleck {
 namespace {
 
 static_assert(streak_parts == shadow_sectors, "they are sorted by the same network");
-constexpr int line = 0, left = streak_parts, right = 2 * streak_parts, zones = 3 * streak_parts;
 constexpr double line_ends = 1.25, side_begins = 2.0, side_ends = 4.0, tolerance = 1e-9;
 constexpr std::int64_t enough_per_cent = 40;
-constexpr int least_parts = 6;
+constexpr int least_parts = 6, line = 0, left = 1, right = 2, zones = 3, longest_run = 3;
+constexpr std::int64_t tile_rows = 64, tile_cols = 4 * shadow_block;
 constexpr float nan = std::numeric_limits<float>::quiet_NaN();
 
-// The image with NaN around it and where a pixel does not count.
-struct Padded {
-  std::int64_t cols;
-  std::vector<float> value;
+// What the score of so many parts that count is lowered by; fewer have none.
+const std::array<float, streak_parts + 1> shares = [] {
+  std::array<float, streak_parts + 1> share;
+  share.fill(nan);
+  for (int n = least_parts; n <= streak_parts; ++n)
+    share[n] = std::sqrt(static_cast<float>(n) / static_cast<float>(streak_parts));
+  return share;
+}();
 
-  Padded(const Image& image, const Mask& mask, std::int64_t reach, int threads)
-      : cols(image.cols + 2 * reach + shadow_block), value((image.rows + 2 * reach) * cols, nan) {
-    parallel_for(image.rows, threads, [&](std::int64_t y, int) {
-      float* v = value.data() + (y + reach) * cols + reach;
-      load_row(image, y, 0, image.cols, v);
-      for (std::int64_t x = 0; x < image.cols; ++x)
-        if (!std::isfinite(v[x]) || (mask && mask(y, x))) v[x] = nan;
-    });
+// How a tile of places and all that they look at lies in memory.
+struct Layout {
+  double length, cosine, sine;
+  std::int64_t reach_rows, reach_cols, cols, pixels;
+  bool steep;         // what lies across the direction are neighbours in a row, not in a column
+  std::int64_t step;  // to such a neighbour
+
+  Layout(double length_, double angle)
+      : length(length_),
+        cosine(std::cos(angle * std::numbers::pi / 180)),
+        sine(std::sin(angle * std::numbers::pi / 180)),
+        reach_rows(reach(sine, cosine)),
+        reach_cols(reach(cosine, sine)),
+        cols(tile_cols + 2 * reach_cols),
+        pixels(cols * (tile_rows + 2 * reach_rows)),
+        steep(std::abs(sine) > std::abs(cosine)),
+        step(steep ? 1 : cols) {}
+
+  std::int64_t offset(std::int64_t row, std::int64_t col) const { return row * cols + col; }
+  std::int64_t place(std::int64_t row, std::int64_t col) const { return offset(row + reach_rows, col + reach_cols); }
+
+ private:
+  std::int64_t reach(double along, double across) const {
+    return static_cast<std::int64_t>(
+        std::ceil(std::abs(along) * length / 2 + std::abs(across) * side_ends + tolerance));
   }
 };
 
+// The zones of all parts. Each is made up of runs, up to 3 pixels that are neighbours across the direction.
 struct Zones {
-  std::vector<std::int32_t> offsets[zones];
-  bool every_part = true;  // has pixels in all three zones
-  alignas(64) float count[zones][shadow_block], share[zones][shadow_block];  // pixels of each, and one over that
+  std::vector<std::int32_t> offsets[streak_parts][zones];
+  std::int64_t pixels[streak_parts][zones] = {};
+  StreakPart parts[streak_parts];
 
-  Zones(double length, double angle, std::int64_t reach, std::int64_t stride) {
-    const double turn = angle * std::numbers::pi / 180, cosine = std::cos(turn), sine = std::sin(turn);
-    for (std::int64_t dy = -reach; dy <= reach; ++dy)
-      for (std::int64_t dx = -reach; dx <= reach; ++dx) {
-        const double row = static_cast<double>(dy), col = static_cast<double>(dx);
-        const double along = col * cosine + row * sine, across = row * cosine - col * sine;
-        const double part = std::floor((along / length + 0.5) * streak_parts + tolerance);
-        const int zone = zone_of(across);
-        if (part >= 0 && part < streak_parts && zone >= 0)
-          offsets[zone + static_cast<int>(part)].push_back(static_cast<std::int32_t>(dy * stride + dx));
-      }
-    for (int z = 0; z < zones; ++z) {
-      every_part = every_part && !offsets[z].empty();
-      std::fill_n(count[z], shadow_block, static_cast<float>(offsets[z].size()));
-      std::fill_n(share[z], shadow_block, 1.0f / static_cast<float>(offsets[z].size()));
-    }
+  explicit Zones(const Layout& layout) {
+    const std::int64_t outer = layout.steep ? layout.reach_rows : layout.reach_cols;
+    const std::int64_t inner = layout.steep ? layout.reach_cols : layout.reach_rows;
+    for (std::int64_t i = -outer; i <= outer; ++i)
+      for (std::int64_t j = -inner; j <= inner;) j += layout.steep ? add_run(layout, i, j) : add_run(layout, j, i);
+    for (int k = 0; k < streak_parts; ++k)
+      for (int z = 0; z < zones; ++z) parts[k].zones[z] = view(offsets[k][z], pixels[k][z]);
   }
 
-  static int zone_of(double across) {
+ private:
+  // How many pixels are done with: no fewer than one.
+  std::int64_t add_run(const Layout& layout, std::int64_t row, std::int64_t col) {
+    const int zone = zone_of(layout, row, col);
+    if (zone < 0) return 1;
+    const auto at = [&](std::int64_t i) {
+      return layout.steep ? zone_of(layout, row, col + i) : zone_of(layout, row + i, col);
+    };
+    std::int64_t run = 1;
+    while (run < longest_run && at(run) == zone) ++run;
+    offsets[zone / zones][zone % zones].push_back(
+        static_cast<std::int32_t>((run - 1) * layout.pixels + layout.offset(row, col)));
+    pixels[zone / zones][zone % zones] += run;
+    return run;
+  }
+
+  // Its part and what it is there, in one number; -1 for none.
+  static int zone_of(const Layout& layout, std::int64_t row, std::int64_t col) {
+    const double dy = static_cast<double>(row), dx = static_cast<double>(col);
+    const double along = dx * layout.cosine + dy * layout.sine, across = dy * layout.cosine - dx * layout.sine;
+    const double part = std::floor((along / layout.length + 0.5) * streak_parts + tolerance);
+    if (part < 0 || part >= streak_parts) return -1;
     const double distance = std::abs(across);
-    if (distance <= line_ends + tolerance) return line;
+    const int first = static_cast<int>(part) * zones;
+    if (distance <= line_ends + tolerance) return first + line;
     if (distance < side_begins - tolerance || distance > side_ends + tolerance) return -1;
-    return across < 0 ? left : right;
+    return first + (across < 0 ? left : right);
+  }
+
+  // How many must count is told in whole numbers: a rounded product would leave out a zone that has just enough.
+  static StreakZone view(const std::vector<std::int32_t>& runs, std::int64_t n) {
+    const float all = static_cast<float>(n);
+    const std::int64_t enough = std::max<std::int64_t>(1, (enough_per_cent * n + 99) / 100);
+    return {runs.data(), static_cast<std::int64_t>(runs.size()), all, 1.0f / all, static_cast<float>(enough)};
   }
 };
 
-// What is needed to score one block of places.
-struct Block {
-  alignas(64) float sum[zones][shadow_block], count[zones][shadow_block], share[zones][shadow_block];
-  alignas(64) float over_left[streak_parts][shadow_block], over_right[streak_parts][shadow_block];
-  alignas(64) float parts[shadow_block];
+// Which of n rows or columns, the first of which is `from` of an image of that size, lie inside it.
+struct Part {
+  std::int64_t first, n, from;
 };
 
-using Values = float[zones][shadow_block];
-
-// In whole numbers: a rounded product would leave out a zone that has just enough.
-float enough(const Zones& zone, int z) {
-  const auto n = static_cast<std::int64_t>(zone.offsets[z].size());
-  return static_cast<float>(std::max<std::int64_t>(1, (enough_per_cent * n + 99) / 100));
+Part part_inside(std::int64_t from, std::int64_t n, std::int64_t size) {
+  const std::int64_t first = std::max<std::int64_t>(-from, 0);
+  return {first, std::min(n, size - from) - first, from + first};
 }
 
-// Whether one is NaN.
-bool excess_of_parts(const Zones& zone, const Values& count, const Values& share, Block& block) {
-  const auto of_part = FLECK_PICK(part_excess);
-  const auto view = [&](int z) { return StreakZone{block.sum[z], count[z], share[z], enough(zone, z)}; };
-  std::fill_n(block.parts, shadow_block, 0.0f);
-  bool any = false;
-  for (int k = 0; k < streak_parts; ++k)
-    any |= of_part(view(line + k), view(left + k), view(right + k), block.over_left[k], block.over_right[k],
-                   block.parts);
-  return any;
-}
+// Values, and the sums of 2 and of 3 neighbours across the direction at the first of them.
+struct Sums {
+  std::unique_ptr<float[]> value;
 
-// Sums that are taken as if all pixels counted turn out NaN where one does not; then what counts is summed up too.
-// Whether all pixels count.
-bool excess(const Zones& zone, const float* at, Block& block) {
-  const auto sum = FLECK_PICK(sum_at);
-  const auto size = [&](int z) { return static_cast<std::int64_t>(zone.offsets[z].size()); };
-  for (int z = 0; z < zones; ++z) sum(at, zone.offsets[z].data(), size(z), block.sum[z]);
-  if (!excess_of_parts(zone, zone.count, zone.share, block)) return true;
-  const auto sum_known = FLECK_PICK(sum_known_at);
-  for (int z = 0; z < zones; ++z) 
-    sum_known(at, zone.offsets[z].data(), size(z), block.sum[z], block.count[z], block.share[z]);
-  excess_of_parts(zone, block.count, block.share, block);
-  return false;
-}
+  explicit Sums(const Layout& layout)
+      : value(std::make_unique_for_overwrite<float[]>(longest_run * layout.pixels)) {}
 
-// Interquartile mean of the parts that count, which stand first.
-float middle(const float (&sorted)[streak_parts][shadow_block], int parts, std::int64_t x) {
-  const int cut = parts / 4;
-  float total = 0;
-  for (int k = cut; k < parts - cut; ++k) total += sorted[k][x];
-  return total / static_cast<float>(parts - 2 * cut);
-}
+  void add_up(const Layout& layout) {
+    FLECK_PICK(sum_neighbours)
+    (value.get(), layout.pixels, layout.step, value.get() + layout.pixels, value.get() + 2 * layout.pixels);
+  }
+};
 
-void score(const Zones& zone, const float* at, Block& block, float* out) {
-  const bool all = excess(zone, at, block) && zone.every_part;
-  const auto sort = FLECK_PICK(sort_sectors);
-  sort(block.over_left[0]);
-  sort(block.over_right[0]);
-  alignas(64) float over_left[shadow_block], over_right[shadow_block];
-  const auto mean = FLECK_PICK(mean_of_rows);
-  mean(block.over_left[0], streak_parts / 4, streak_parts - streak_parts / 4, over_left);
-  mean(block.over_right[0], streak_parts / 4, streak_parts - streak_parts / 4, over_right);
-  if (!all)
-    for (std::int64_t x = 0; x < shadow_block; ++x) {
-      const int parts = static_cast<int>(block.parts[x]);
-      const float share = std::sqrt(block.parts[x] / streak_parts);
-      const bool enough_parts = parts >= least_parts;  // else the same NaN, of one sign, everywhere
-      over_left[x] = enough_parts ? share * middle(block.over_left, parts, x) : nan;
-      over_right[x] = enough_parts ? share * middle(block.over_right, parts, x) : nan;
+// What the places of a tile look at: NaN where a pixel does not count and, for places that look at one, 0 there and
+// how many count.
+class Tile {
+ public:
+  explicit Tile(const Layout& layout) : layout_(layout), all_(layout) {}
+
+  void read(const Image& image, const Mask& mask, std::int64_t top, std::int64_t left_col) {
+    const std::int64_t rows = tile_rows + 2 * layout_.reach_rows;
+    const Part y = part_inside(top - layout_.reach_rows, rows, image.rows);
+    const Part x = part_inside(left_col - layout_.reach_cols, layout_.cols, image.cols);
+    const View2D<float> all{all_.value.get(), rows, layout_.cols, layout_.cols};
+    const View2D<const float> inside =
+        read_block(image, mask, y.from, x.from, View2D<float>{&all(y.first, x.first), y.n, x.n, layout_.cols});
+    for (std::int64_t r = 0; r < rows; ++r) {
+      float* row = all.row(r);
+      const bool is_inside = r >= y.first && r < y.first + y.n;
+      std::fill_n(row, is_inside ? x.first : layout_.cols, nan);
+      if (!is_inside) continue;
+      FLECK_PICK(copy_finite)(inside.row(r - y.first), x.n, row + x.first);
+      std::fill(row + x.first + x.n, row + layout_.cols, nan);
     }
-  FLECK_PICK(limited_mean)(over_left, over_right, out);
-}
+    all_.add_up(layout_);
+    has_known_ = false;
+  }
+
+  // Of the place in a row and column of the tile and its neighbours.
+  void score(const Zones& zone, std::int64_t row, std::int64_t col, float* out) {
+    const std::int64_t at = layout_.place(row, col);
+    alignas(64) float over_left[streak_parts][shadow_block], over_right[streak_parts][shadow_block];
+    const auto excess = FLECK_PICK(part_excess);
+    for (int k = 0; k < streak_parts; ++k)
+      if (excess(all_.value.get() + at, zone.parts[k], over_left[k], over_right[k])) {
+        require_known();
+        FLECK_PICK(known_part_excess)
+        (known_->value.get() + at, count_->value.get() + at, zone.parts[k], over_left[k], over_right[k]);
+      }
+    FLECK_PICK(score_of_parts)(over_left[0], over_right[0], shares.data(), out);
+  }
+
+ private:
+  void require_known() {
+    if (has_known_) return;
+    if (!known_) known_.emplace(layout_), count_.emplace(layout_);
+    FLECK_PICK(known_values)(all_.value.get(), layout_.pixels, known_->value.get(), count_->value.get());
+    known_->add_up(layout_);
+    count_->add_up(layout_);
+    has_known_ = true;
+  }
+
+  const Layout& layout_;
+  Sums all_;
+  std::optional<Sums> known_, count_;
+  bool has_known_ = false;
+};
 
 }  // namespace
 
 void streak_search(const Image& lost, const Mask& mask, double length, double angle, View2D<float> out, int threads) {
-  const std::int64_t reach = static_cast<std::int64_t>(std::ceil(std::hypot(length / 2, side_ends)));
-  const Padded image(lost, mask, reach, threads);
-  const Zones zone(length, angle, reach, image.cols);
-  parallel_for(lost.rows, threads, [&](std::int64_t y, int) {
-    Block block;
-    alignas(64) float row[shadow_block];
-    for (std::int64_t x = 0; x < lost.cols; x += shadow_block) {
-      const std::int64_t n = std::min(shadow_block, lost.cols - x);
-      score(zone, image.value.data() + (y + reach) * image.cols + x + reach, block, row);
-      for (std::int64_t i = 0; i < n; ++i) out(y, x + i) = row[i];
-    }
+  const Layout layout(length, angle);
+  const Zones zone(layout);
+  const std::int64_t tiles_in_row = (lost.cols + tile_cols - 1) / tile_cols;
+  const std::int64_t tiles = tiles_in_row * ((lost.rows + tile_rows - 1) / tile_rows);
+  std::vector<std::optional<Tile>> scratch(resolve_threads(threads));
+  parallel_for(tiles, threads, [&](std::int64_t number, int worker) {
+    std::optional<Tile>& tile = scratch[worker];
+    if (!tile) tile.emplace(layout);
+    const std::int64_t top = number / tiles_in_row * tile_rows, left_col = number % tiles_in_row * tile_cols;
+    const std::int64_t rows = std::min(tile_rows, lost.rows - top), cols = std::min(tile_cols, lost.cols - left_col);
+    tile->read(lost, mask, top, left_col);
+    alignas(64) float score[shadow_block];
+    for (std::int64_t y = 0; y < rows; ++y)
+      for (std::int64_t x = 0; x < cols; x += shadow_block) {
+        tile->score(zone, y, x, score);
+        for (std::int64_t i = 0; i < std::min(shadow_block, cols - x); ++i) out(top + y, left_col + x + i) = score[i];
+      }
   });
 }
 

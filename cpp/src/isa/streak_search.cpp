@@ -2,82 +2,135 @@
 
 #include <limits>
 
-#include "isa/vector.hpp"
+#include "isa/sectors.hpp"
 
 namespace fleck::FLECK_ISA {
 
 namespace {
 
-constexpr int lanes = vector_bytes / sizeof(float);
-using Lanes = float __attribute__((vector_size(lanes * sizeof(float))));
+using Values = Lanes<float>;
+constexpr std::int64_t width = lanes<float>;
+constexpr int vectors = vector_bytes == 64 ? 4 : 8;  // as many sums as there are registers for
+static_assert(shadow_block % (vectors * width) == 0);
+constexpr float infinity = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
 
-inline void load(const float* from, Lanes& value) noexcept { __builtin_memcpy(&value, from, sizeof value); }
+inline Values all(float value) noexcept { return Values{} + value; }
+
+inline void store(const Values& value, float* to) noexcept { __builtin_memcpy(to, &value, sizeof value); }
+
+// Vectors by name: left to itself the compiler jams two offsets into one scalar loop.
+inline void add(const float* sums, const StreakZone& zone, Values (&total)[vectors]) noexcept {
+  for (Values& value : total) value = Values{};
+  for (std::int64_t k = 0; k < zone.n; ++k) {
+    const float* at = sums + zone.offsets[k];
+#pragma GCC unroll 8
+    for (int v = 0; v < vectors; ++v) total[v] += load<Values>(at + v * width);
+  }
+}
+
+inline auto are_finite(Values a, Values b) noexcept { return (a - a == 0.0f) & (b - b == 0.0f); }
+
+// The mean, but no more than twice the lesser, and 0 where they differ in sign.
+inline Values limited_mean(Values first, Values second) noexcept {
+  const Values lesser = first * first < second * second ? first : second, twice = 2.0f * lesser;
+  Values value = 0.5f * (first + second);
+  value = value * value < twice * twice ? value : twice;
+  return first * second <= 0.0f ? Values{} : value;
+}
 
 }  // namespace
 
-void sum_known_at(const float* origin, const std::int32_t* offsets, std::int64_t n, float* __restrict sum,
-                  float* __restrict count, float* __restrict share) noexcept {
-  const Lanes one = Lanes{} + 1.0f;
-  for (std::int64_t x = 0; x < shadow_block; x += lanes) {
-    Lanes total{}, known{};
-    for (std::int64_t k = 0; k < n; ++k) {
-      Lanes value;
-      load(origin + offsets[k] + x, value);
-      const auto counts = value == value;
-      total += counts ? value : Lanes{};
-      known += counts ? one : Lanes{};
+void copy_finite(const float* from, std::int64_t n, float* to) noexcept {
+  for (std::int64_t i = 0; i < n; ++i) to[i] = from[i] - from[i] == 0.0f ? from[i] : nan;
+}
+
+void sum_neighbours(const float* value, std::int64_t n, std::int64_t step, float* __restrict two,
+                    float* __restrict three) noexcept {
+  for (std::int64_t i = 0; i < n - 2 * step; ++i) {
+    const float sum = value[i] + value[i + step];
+    two[i] = sum;
+    three[i] = sum + value[i + 2 * step];
+  }
+  for (std::int64_t i = n - 2 * step; i < n - step; ++i) two[i] = value[i] + value[i + step];
+}
+
+void known_values(const float* value, std::int64_t n, float* __restrict known, float* __restrict count) noexcept {
+  for (std::int64_t i = 0; i < n; ++i) {
+    known[i] = value[i] == value[i] ? value[i] : 0.0f;
+    count[i] = value[i] == value[i] ? 1.0f : 0.0f;
+  }
+}
+
+bool part_excess(const float* sums, const StreakPart& part, float* __restrict over_left,
+                 float* __restrict over_right) noexcept {
+  bool counts = true;
+  for (const StreakZone& zone : part.zones) counts = counts && zone.pixels >= zone.enough;
+  if (!counts) {
+    for (std::int64_t x = 0; x < shadow_block; ++x) over_left[x] = over_right[x] = infinity;
+    return false;
+  }
+  Values wrong{};
+  for (std::int64_t x = 0; x < shadow_block; x += vectors * width) {
+    Values line[vectors], left[vectors], right[vectors];
+    add(sums + x, part.zones[0], line);
+    add(sums + x, part.zones[1], left);
+    add(sums + x, part.zones[2], right);
+#pragma GCC unroll 8
+    for (int v = 0; v < vectors; ++v) {
+      const Values loss = line[v] * part.zones[0].share;
+      const Values a = loss - left[v] * part.zones[1].share, b = loss - right[v] * part.zones[2].share;
+      wrong += are_finite(a, b) ? Values{} : all(1);
+      store(a, over_left + x + v * width);
+      store(b, over_right + x + v * width);
     }
-    __builtin_memcpy(sum + x, &total, sizeof total);
-    __builtin_memcpy(count + x, &known, sizeof known);
-    known = one / known;
-    __builtin_memcpy(share + x, &known, sizeof known);
+  }
+  return reaches(wrong, 1.0f) != 0;
+}
+
+void known_part_excess(const float* sums, const float* counts, const StreakPart& part, float* __restrict over_left,
+                       float* __restrict over_right) noexcept {
+  for (std::int64_t x = 0; x < shadow_block; x += vectors * width) {
+    Values total[3][vectors], count[3][vectors];
+    for (int z = 0; z < 3; ++z) {
+      add(sums + x, part.zones[z], total[z]);
+      add(counts + x, part.zones[z], count[z]);
+    }
+    for (int v = 0; v < vectors; ++v) {
+      const Values loss = total[0][v] * (all(1) / count[0][v]);
+      const Values a = loss - total[1][v] * (all(1) / count[1][v]), b = loss - total[2][v] * (all(1) / count[2][v]);
+      const auto known = (count[0][v] >= part.zones[0].enough) & (count[1][v] >= part.zones[1].enough) &
+                         (count[2][v] >= part.zones[2].enough) & are_finite(a, b);
+      store(known ? a : all(infinity), over_left + x + v * width);
+      store(known ? b : all(infinity), over_right + x + v * width);
+    }
   }
 }
 
-bool part_excess(const StreakZone& line, const StreakZone& left, const StreakZone& right, float* __restrict over_left,
-                 float* __restrict over_right, float* __restrict parts) noexcept {
-  const Lanes none = Lanes{} + std::numeric_limits<float>::infinity(), one = Lanes{} + 1.0f;
-  Lanes wrong{};
-  for (std::int64_t x = 0; x < shadow_block; x += lanes) {
-    Lanes line_sum, line_count, line_share, left_sum, left_count, left_share, right_sum, right_count, right_share;
-    Lanes known;
-    load(line.sum + x, line_sum);
-    load(line.count + x, line_count);
-    load(line.share + x, line_share);
-    load(left.sum + x, left_sum);
-    load(left.count + x, left_count);
-    load(left.share + x, left_share);
-    load(right.sum + x, right_sum);
-    load(right.count + x, right_count);
-    load(right.share + x, right_share);
-    load(parts + x, known);
-    const Lanes loss = line_sum * line_share;
-    Lanes a = loss - left_sum * left_share, b = loss - right_sum * right_share;
-    const auto counts =
-        (line_count >= line.enough) & (left_count >= left.enough) & (right_count >= right.enough);
-    a = counts ? a : none;
-    b = counts ? b : none;
-    known += counts ? one : Lanes{};
-    wrong += (a == a) & (b == b) ? Lanes{} : one;
-    __builtin_memcpy(over_left + x, &a, sizeof a);
-    __builtin_memcpy(over_right + x, &b, sizeof b);
-    __builtin_memcpy(parts + x, &known, sizeof known);
-  }
-  float any = 0;
-  for (int i = 0; i < lanes; ++i) any += wrong[i];
-  return any > 0;
-}
-
-void limited_mean(const float* a, const float* b, float* __restrict mean) noexcept {
-  for (std::int64_t x = 0; x < shadow_block; x += lanes) {
-    Lanes first, second;
-    load(a + x, first);
-    load(b + x, second);
-    const Lanes lesser = first * first < second * second ? first : second, twice = 2.0f * lesser;
-    Lanes value = 0.5f * (first + second);
-    value = value * value < twice * twice ? value : twice;
-    value = first * second <= 0.0f ? Lanes{} : value;
-    __builtin_memcpy(mean + x, &value, sizeof value);
+void score_of_parts(const float* over_left, const float* over_right, const float* shares,
+                    float* __restrict score) noexcept {
+  constexpr int quarter = sectors / 4;
+  for (std::int64_t x = 0; x < shadow_block; x += width) {
+    Values left[sectors], right[sectors];
+    for (int k = 0; k < sectors; ++k) {
+      left[k] = load<Values>(over_left + k * shadow_block + x);
+      right[k] = load<Values>(over_right + k * shadow_block + x);
+    }
+    sort_sectors(left);
+    sort_sectors(right);
+    if (reaches(left[sectors - 1], infinity) == 0) {
+      store(limited_mean(mean_of_middle(left, quarter), mean_of_middle(right, quarter)), score + x);
+      continue;
+    }
+    Values known{}, share, cut;
+    for (const Values& value : left) known += value < infinity ? all(1) : Values{};
+    for (int i = 0; i < width; ++i) {
+      const int n = static_cast<int>(known[i]);
+      share[i] = shares[n];
+      cut[i] = static_cast<float>(n / 4);
+    }
+    const Values limited =
+        limited_mean(share * mean_of_middle(left, known, cut), share * mean_of_middle(right, known, cut));
+    store(share == share ? limited : share, score + x);
   }
 }
 

@@ -1,4 +1,4 @@
-// The loops of streak_search that are compiled for every instruction set; it shares others with shadow_search.
+// The loops of streak_search that are compiled for every instruction set.
 #pragma once
 
 #include <cstdint>
@@ -8,23 +8,37 @@
 
 namespace fleck {
 
-// Sums over one zone, how many pixels count, one over that, and how many must.
+// Where the sums are that make up one zone of a part, how many pixels they are of, one over that, and how many must count.
 struct StreakZone {
-  const float* sum;
-  const float* count;
-  const float* share;
-  float enough;
+  const std::int32_t* offsets;
+  std::int64_t n;
+  float pixels, share, enough;
+};
+
+// A line, what is left and what is right of it.
+struct StreakPart {
+  StreakZone zones[3];
 };
 
 FLECK_FOR_EACH_ISA(
-    // As sum_at, leaving out NaN; how many were added, and one over that.
-    void sum_known_at(const float* origin, const std::int32_t* offsets, std::int64_t n, float* __restrict sum,
-                      float* __restrict count, float* __restrict share) noexcept;
-    // The excess of one part over either side, infinite where it does not count; parts[x] grows by 1 where it does.
-    // Whether one is NaN.
-    bool part_excess(const StreakZone& line, const StreakZone& left, const StreakZone& right,
-                     float* __restrict over_left, float* __restrict over_right, float* __restrict parts) noexcept;
-    // The mean of a and b, but no more than twice the lesser, and 0 where they differ in sign.
-    void limited_mean(const float* a, const float* b, float* __restrict mean) noexcept;)
+    // NaN where it is not finite. `to` may be `from`.
+    void copy_finite(const float* from, std::int64_t n, float* to) noexcept;
+    // two[i] = value[i] + value[i + step] for i in [0, n - step), three[i] = two[i] + value[i + 2 step] for i in
+    // [0, n - 2 step).
+    void sum_neighbours(const float* value, std::int64_t n, std::int64_t step, float* __restrict two,
+                        float* __restrict three) noexcept;
+    // Where a value is NaN: known[i] is 0 and count[i] too, else the value and 1.
+    void known_values(const float* value, std::int64_t n, float* __restrict known, float* __restrict count) noexcept;
+    // The excess of one part over either side, as if all pixels counted; infinite where it has not pixels enough.
+    // Whether any other is not finite, as it is where a pixel does not count.
+    bool part_excess(const float* sums, const StreakPart& part, float* __restrict over_left,
+                     float* __restrict over_right) noexcept;
+    // The same of what counts, by its sums and numbers; infinite where that is not enough, or not finite.
+    void known_part_excess(const float* sums, const float* counts, const StreakPart& part, float* __restrict over_left,
+                           float* __restrict over_right) noexcept;
+    // The score from over_left[k * shadow_block + x] and over_right. Where not all 12 are finite, those n that are
+    // count, and shares[n] lowers it; NaN there says that n are too few.
+    void score_of_parts(const float* over_left, const float* over_right, const float* shares,
+                        float* __restrict score) noexcept;)
 
 }  // namespace fleck
