@@ -1,14 +1,15 @@
 #include "fleck/shadow_search.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
-#include <limits>
 #include <memory>
 #include <numbers>
 #include <vector>
 
 #include "counting.hpp"
 #include "isa/shadow_search.hpp"
+#include "sectors.hpp"
 #include "threads.hpp"
 
 namespace fleck {
@@ -25,7 +26,7 @@ constexpr Bounds bounds_of_edge{0.0, -1.0, 0.80, 0.97, 1.03, 1.15};  // no core
 
 constexpr std::int64_t least_of_sector = 40, least_of_core = 30;  // per cent of the pixels
 constexpr float weight_of_core = 0.3f;
-constexpr int least_sectors = 4;
+const std::array<float, shadow_sectors + 1> shares = shares_of_sectors(4);
 
 int zone_of(double dy, double dx, double radius, const Bounds& bounds) {
   const double distance = std::hypot(dy, dx) / radius;
@@ -80,21 +81,19 @@ struct Padded {
 
 struct Zones {
   std::vector<std::int32_t> offsets[zones];
-  bool every_sector = true;  // has pixels; on a grid small radii leave some without
 
   Zones(double radius, const Bounds& bounds, std::int64_t reach, std::int64_t stride) {
     for (std::int64_t dy = -reach; dy <= reach; ++dy)
       for (std::int64_t dx = -reach; dx <= reach; ++dx)
         if (const int zone = zone_of(static_cast<double>(dy), static_cast<double>(dx), radius, bounds); zone >= 0)
           offsets[zone].push_back(static_cast<std::int32_t>(dy * stride + dx));
-    for (int z = 0; z < core; ++z) every_sector = every_sector && !offsets[z].empty();
   }
 };
 
 // What is needed to score one block of places.
 struct Block {
   alignas(64) float sum[zones][shadow_block], count[zones][shadow_block], mean_of_core[shadow_block];
-  alignas(64) float excess[shadow_sectors][shadow_block], sectors[shadow_block];
+  alignas(64) float excess[shadow_sectors][shadow_block], score[shadow_block];
 };
 
 void sum_zones(const Padded& image, const Zones& zone, std::int64_t at, bool complete, Block& block) {
@@ -121,29 +120,10 @@ void excess_of_sectors(const Zones& zone, Block& block) {
   const auto view = [&](int z, std::int64_t per_cent) {
     return ShadowZone{block.sum[z], block.count[z], enough(zone, z, per_cent)};
   };
-  std::fill_n(block.sectors, shadow_block, 0.0f);
   FLECK_PICK(mean_of_zone)(view(core, least_of_core), block.mean_of_core);
   for (int k = 0; k < shadow_sectors; ++k)
     of_sector(view(rim + k, least_of_sector), view(beside + k, least_of_sector), view(core, least_of_core),
-              block.mean_of_core, weight_of_core, block.excess[k], block.sectors);
-}
-
-float mean_of_some(const Block& block, std::int64_t x) {
-  const int sectors = static_cast<int>(block.sectors[x]), cut = sectors / 6;
-  if (sectors < least_sectors) return std::numeric_limits<float>::quiet_NaN();
-  float total = 0;
-  for (int k = cut; k < sectors - cut; ++k) total += block.excess[k][x];
-  return std::sqrt(block.sectors[x] / shadow_sectors) * (total / static_cast<float>(sectors - 2 * cut));
-}
-
-// Mean of the sectors without the sixth that is lowest and the sixth that is highest.
-void score(const Zones& zone, bool complete, Block& block, float* out, std::int64_t n) {
-  excess_of_sectors(zone, block);
-  FLECK_PICK(sort_sectors)(block.excess[0]);
-  alignas(64) float mean[shadow_block];
-  FLECK_PICK(mean_of_rows)(block.excess[0], shadow_sectors / 6, shadow_sectors - shadow_sectors / 6, mean);
-  const bool all = complete && zone.every_sector;
-  for (std::int64_t x = 0; x < n; ++x) out[x] = all ? mean[x] : mean_of_some(block, x);
+              block.mean_of_core, weight_of_core, block.excess[k]);
 }
 
 }  // namespace
@@ -162,7 +142,9 @@ void shadow_search(const Image& lost, const Mask& mask, double radius, ShadowPar
     for (std::int64_t x = 0; x < out.cols; x += shadow_block) {
       const bool complete = image.complete(first, last, x / shadow_block);
       sum_zones(image, zone, middle * image.cols + x + reach, complete, block);
-      score(zone, complete, block, &out(y, x), std::min(shadow_block, out.cols - x));
+      excess_of_sectors(zone, block);
+      FLECK_PICK(score_of_sectors)(block.excess[0], shares.data(), block.score);
+      std::copy_n(block.score, std::min(shadow_block, out.cols - x), &out(y, x));
     }
   });
 }

@@ -11,6 +11,7 @@
 
 #include "fleck/shadow_search.hpp"
 #include "isa/streak_search.hpp"
+#include "sectors.hpp"
 #include "threads.hpp"
 
 namespace fleck {
@@ -19,18 +20,10 @@ namespace {
 static_assert(streak_parts == shadow_sectors, "they are sorted by the same network");
 constexpr double line_ends = 1.25, side_begins = 2.0, side_ends = 4.0, tolerance = 1e-9;
 constexpr std::int64_t enough_per_cent = 40;
-constexpr int least_parts = 6, line = 0, left = 1, right = 2, zones = 3, longest_run = 3;
+constexpr int line = 0, left = 1, right = 2, zones = 3, longest_run = 3;
 constexpr std::int64_t tile_rows = 64, tile_cols = 4 * shadow_block;
+const std::array<float, streak_parts + 1> shares = shares_of_sectors(6);
 constexpr float nan = std::numeric_limits<float>::quiet_NaN();
-
-// What the score of so many parts that count is lowered by; fewer have none.
-const std::array<float, streak_parts + 1> shares = [] {
-  std::array<float, streak_parts + 1> share;
-  share.fill(nan);
-  for (int n = least_parts; n <= streak_parts; ++n)
-    share[n] = std::sqrt(static_cast<float>(n) / static_cast<float>(streak_parts));
-  return share;
-}();
 
 // How a tile of places and all that they look at lies in memory.
 struct Layout {

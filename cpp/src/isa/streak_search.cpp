@@ -14,10 +14,6 @@ constexpr int vectors = vector_bytes == 64 ? 4 : 8;  // as many sums as there ar
 static_assert(shadow_block % (vectors * width) == 0);
 constexpr float infinity = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
 
-inline Values all(float value) noexcept { return Values{} + value; }
-
-inline void store(const Values& value, float* to) noexcept { __builtin_memcpy(to, &value, sizeof value); }
-
 // Vectors by name: left to itself the compiler jams two offsets into one scalar loop.
 inline void add(const float* sums, const StreakZone& zone, Values (&total)[vectors]) noexcept {
   for (Values& value : total) value = Values{};
@@ -27,8 +23,6 @@ inline void add(const float* sums, const StreakZone& zone, Values (&total)[vecto
     for (int v = 0; v < vectors; ++v) total[v] += load<Values>(at + v * width);
   }
 }
-
-inline auto are_finite(Values a, Values b) noexcept { return (a - a == 0.0f) & (b - b == 0.0f); }
 
 // The mean, but no more than twice the lesser, and 0 where they differ in sign.
 inline Values limited_mean(Values first, Values second) noexcept {
@@ -79,7 +73,7 @@ bool part_excess(const float* sums, const StreakPart& part, float* __restrict ov
     for (int v = 0; v < vectors; ++v) {
       const Values loss = line[v] * part.zones[0].share;
       const Values a = loss - left[v] * part.zones[1].share, b = loss - right[v] * part.zones[2].share;
-      wrong += are_finite(a, b) ? Values{} : all(1);
+      wrong += is_finite(a) & is_finite(b) ? Values{} : all(1);
       store(a, over_left + x + v * width);
       store(b, over_right + x + v * width);
     }
@@ -99,7 +93,7 @@ void known_part_excess(const float* sums, const float* counts, const StreakPart&
       const Values loss = total[0][v] * (all(1) / count[0][v]);
       const Values a = loss - total[1][v] * (all(1) / count[1][v]), b = loss - total[2][v] * (all(1) / count[2][v]);
       const auto known = (count[0][v] >= part.zones[0].enough) & (count[1][v] >= part.zones[1].enough) &
-                         (count[2][v] >= part.zones[2].enough) & are_finite(a, b);
+                         (count[2][v] >= part.zones[2].enough) & is_finite(a) & is_finite(b);
       store(known ? a : all(infinity), over_left + x + v * width);
       store(known ? b : all(infinity), over_right + x + v * width);
     }
@@ -108,29 +102,17 @@ void known_part_excess(const float* sums, const float* counts, const StreakPart&
 
 void score_of_parts(const float* over_left, const float* over_right, const float* shares,
                     float* __restrict score) noexcept {
-  constexpr int quarter = sectors / 4;
   for (std::int64_t x = 0; x < shadow_block; x += width) {
-    Values left[sectors], right[sectors];
+    Sectors left, right;
     for (int k = 0; k < sectors; ++k) {
       left[k] = load<Values>(over_left + k * shadow_block + x);
       right[k] = load<Values>(over_right + k * shadow_block + x);
     }
-    sort_sectors(left);
-    sort_sectors(right);
-    if (reaches(left[sectors - 1], infinity) == 0) {
-      store(limited_mean(mean_of_middle(left, quarter), mean_of_middle(right, quarter)), score + x);
-      continue;
-    }
-    Values known{}, share, cut;
-    for (const Values& value : left) known += value < infinity ? all(1) : Values{};
-    for (int i = 0; i < width; ++i) {
-      const int n = static_cast<int>(known[i]);
-      share[i] = shares[n];
-      cut[i] = static_cast<float>(n / 4);
-    }
-    const Values limited =
-        limited_mean(share * mean_of_middle(left, known, cut), share * mean_of_middle(right, known, cut));
-    store(share == share ? limited : share, score + x);
+    sort(left);
+    sort(right);
+    const Counting<4> counting(left, shares);
+    const Values limited = limited_mean(counting.mean_of_middle(left), counting.mean_of_middle(right));
+    store(counting.or_none(limited), score + x);
   }
 }
 
