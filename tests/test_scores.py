@@ -154,7 +154,7 @@ def test_peaks_are_those_of_the_significance(factor):
     ys, xs, above = found.above(2.5)
     np.testing.assert_array_equal(np.nonzero(z > 2.5), (ys, xs))
     np.testing.assert_array_equal(above, z[ys, xs])
-    y, x, highest = peaks(found, 2.5, 4)[0]
+    y, x, highest = (column[0] for column in peaks(found, 2.5, 4))
     assert z[y, x] == highest == np.nanmax(z)
 
 

@@ -9,6 +9,7 @@ from fleckcore.detection.modelled_streaks import find_streaks
 from fleckcore.detection.options import Options
 from fleckcore.detection.search import search
 from fleckcore.detection.streak import FREE, Streak, fit_streak
+from fleckcore.detection.wide import WideLoss
 from fleckcore.frame import as_frame
 from fleckcore.simulate import BLANK_KINDS, Obstruction, blank_frame, obscure
 from fleckcore.simulate.edges import bar_profile
@@ -45,7 +46,10 @@ def with_arc(image, streak):
 def streaks_of(image, threads=2, mask=None, **options):
     frame = as_frame(image, mask=mask)
     none = Modelled([], np.zeros(frame.shape, np.float32))
-    return [line.streak for line in find_streaks(frame, none, Options(**options), threads).found]
+    return [
+        line.streak
+        for line in find_streaks(WideLoss(frame, Options(**options), threads), none).found
+    ]
 
 
 def turn(a, b):

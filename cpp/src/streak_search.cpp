@@ -6,6 +6,7 @@
 #include <limits>
 #include <memory>
 #include <numbers>
+#include <numeric>
 #include <optional>
 #include <vector>
 
@@ -55,8 +56,6 @@ struct Layout {
 
 // The zones of all parts. Each is made up of runs, up to 3 pixels that are neighbours across the direction.
 struct Zones {
-  std::vector<std::int32_t> offsets[streak_parts][zones];
-  std::int64_t pixels[streak_parts][zones] = {};
   StreakPart parts[streak_parts];
 
   explicit Zones(const Layout& layout) {
@@ -65,10 +64,22 @@ struct Zones {
     for (std::int64_t i = -outer; i <= outer; ++i)
       for (std::int64_t j = -inner; j <= inner;) j += layout.steep ? add_run(layout, i, j) : add_run(layout, j, i);
     for (int k = 0; k < streak_parts; ++k)
-      for (int z = 0; z < zones; ++z) parts[k].zones[z] = view(offsets[k][z], pixels[k][z]);
+      for (int z = 0; z < zones; ++z) parts[k].zones[z] = runs_[k][z].view();
   }
 
  private:
+  struct Runs {
+    std::vector<std::int32_t> sums, starts, lengths;
+
+    // How many must count is told in whole numbers: a rounded product would leave out a zone that has just enough.
+    StreakZone view() const {
+      const std::int64_t n = std::accumulate(lengths.begin(), lengths.end(), std::int64_t{0});
+      const float all = static_cast<float>(n);
+      const std::int64_t enough = std::max<std::int64_t>(1, (enough_per_cent * n + 99) / 100);
+      return {sums.data(), starts.data(), lengths.data(), std::ssize(sums), all, 1.0f / all, static_cast<float>(enough)};
+    }
+  };
+
   // How many pixels are done with: no fewer than one.
   std::int64_t add_run(const Layout& layout, std::int64_t row, std::int64_t col) {
     const int zone = zone_of(layout, row, col);
@@ -78,9 +89,11 @@ struct Zones {
     };
     std::int64_t run = 1;
     while (run < longest_run && at(run) == zone) ++run;
-    offsets[zone / zones][zone % zones].push_back(
-        static_cast<std::int32_t>((run - 1) * layout.pixels + layout.offset(row, col)));
-    pixels[zone / zones][zone % zones] += run;
+    Runs& runs = runs_[zone / zones][zone % zones];
+    const std::int64_t start = layout.offset(row, col);
+    runs.sums.push_back(static_cast<std::int32_t>((run - 1) * layout.pixels + start));
+    runs.starts.push_back(static_cast<std::int32_t>(start));
+    runs.lengths.push_back(static_cast<std::int32_t>(run));
     return run;
   }
 
@@ -97,12 +110,7 @@ struct Zones {
     return first + (across < 0 ? left : right);
   }
 
-  // How many must count is told in whole numbers: a rounded product would leave out a zone that has just enough.
-  static StreakZone view(const std::vector<std::int32_t>& runs, std::int64_t n) {
-    const float all = static_cast<float>(n);
-    const std::int64_t enough = std::max<std::int64_t>(1, (enough_per_cent * n + 99) / 100);
-    return {runs.data(), static_cast<std::int64_t>(runs.size()), all, 1.0f / all, static_cast<float>(enough)};
-  }
+  Runs runs_[streak_parts][zones];
 };
 
 // Which of n rows or columns, the first of which is `from` of an image of that size, lie inside it.
@@ -115,72 +123,47 @@ Part part_inside(std::int64_t from, std::int64_t n, std::int64_t size) {
   return {first, std::min(n, size - from) - first, from + first};
 }
 
-// Values, and the sums of 2 and of 3 neighbours across the direction at the first of them.
-struct Sums {
-  std::unique_ptr<float[]> value;
-
-  explicit Sums(const Layout& layout)
-      : value(std::make_unique_for_overwrite<float[]>(longest_run * layout.pixels)) {}
-
-  void add_up(const Layout& layout) {
-    FLECK_PICK(sum_neighbours)
-    (value.get(), layout.pixels, layout.step, value.get() + layout.pixels, value.get() + 2 * layout.pixels);
-  }
-};
-
-// What the places of a tile look at: NaN where a pixel does not count and, for places that look at one, 0 there and
-// how many count.
+// What the places of a tile look at, NaN where a pixel does not count, and the sums of 2 and of 3 neighbours across the
+// direction, at the first of them.
 class Tile {
  public:
-  explicit Tile(const Layout& layout) : layout_(layout), all_(layout) {}
+  explicit Tile(const Layout& layout)
+      : layout_(layout), values_(std::make_unique_for_overwrite<float[]>(longest_run * layout.pixels)) {}
 
   void read(const Image& image, const Mask& mask, std::int64_t top, std::int64_t left_col) {
     const std::int64_t rows = tile_rows + 2 * layout_.reach_rows;
     const Part y = part_inside(top - layout_.reach_rows, rows, image.rows);
     const Part x = part_inside(left_col - layout_.reach_cols, layout_.cols, image.cols);
-    const View2D<float> all{all_.value.get(), rows, layout_.cols, layout_.cols};
+    const View2D<float> all{values_.get(), rows, layout_.cols, layout_.cols};
     const View2D<const float> inside =
-        read_block(image, mask, y.from, x.from, View2D<float>{&all(y.first, x.first), y.n, x.n, layout_.cols});
+        read_block(image, Mask{}, y.from, x.from, View2D<float>{&all(y.first, x.first), y.n, x.n, layout_.cols});
     for (std::int64_t r = 0; r < rows; ++r) {
       float* row = all.row(r);
       const bool is_inside = r >= y.first && r < y.first + y.n;
       std::fill_n(row, is_inside ? x.first : layout_.cols, nan);
       if (!is_inside) continue;
       FLECK_PICK(copy_finite)(inside.row(r - y.first), x.n, row + x.first);
+      if (mask) FLECK_PICK(leave_out)(&mask(y.from + r - y.first, x.from), mask.col_stride, x.n, row + x.first);
       std::fill(row + x.first + x.n, row + layout_.cols, nan);
     }
-    all_.add_up(layout_);
-    has_known_ = false;
+    FLECK_PICK(sum_neighbours)
+    (values_.get(), layout_.pixels, layout_.step, values_.get() + layout_.pixels, values_.get() + 2 * layout_.pixels);
   }
 
   // Of the place in a row and column of the tile and its neighbours.
   void score(const Zones& zone, std::int64_t row, std::int64_t col, float* out) {
-    const std::int64_t at = layout_.place(row, col);
+    const float* at = values_.get() + layout_.place(row, col);
     alignas(64) float over_left[streak_parts][shadow_block], over_right[streak_parts][shadow_block];
     const auto excess = FLECK_PICK(part_excess);
     for (int k = 0; k < streak_parts; ++k)
-      if (excess(all_.value.get() + at, zone.parts[k], over_left[k], over_right[k])) {
-        require_known();
-        FLECK_PICK(known_part_excess)
-        (known_->value.get() + at, count_->value.get() + at, zone.parts[k], over_left[k], over_right[k]);
-      }
+      if (const unsigned wrong = excess(at, zone.parts[k], over_left[k], over_right[k]))
+        FLECK_PICK(known_part_excess)(at, layout_.step, zone.parts[k], wrong, over_left[k], over_right[k]);
     FLECK_PICK(score_of_parts)(over_left[0], over_right[0], shares.data(), out);
   }
 
  private:
-  void require_known() {
-    if (has_known_) return;
-    if (!known_) known_.emplace(layout_), count_.emplace(layout_);
-    FLECK_PICK(known_values)(all_.value.get(), layout_.pixels, known_->value.get(), count_->value.get());
-    known_->add_up(layout_);
-    count_->add_up(layout_);
-    has_known_ = true;
-  }
-
   const Layout& layout_;
-  Sums all_;
-  std::optional<Sums> known_, count_;
-  bool has_known_ = false;
+  std::unique_ptr<float[]> values_;
 };
 
 }  // namespace

@@ -20,10 +20,9 @@
 // Angle    degrees, from +col towards +row.
 // Size     8 <= length <= 1000 pixels; bin the image for wide streaks. On the grid some parts of lengths below 24 have
 //          no pixel and never count.
-// Cost     pixels * 3 length additions, three times that near a pixel that does not count, and two sorts of 12: runs of up
-//          to 3 pixels across the direction are summed up once for all parts that hold them. Scratch for each thread:
-//          3 float32 for each pixel that a tile of 64 x 256 places looks at, 9 where not all count; at 48 pixels' length
-//          no more than 0.5 and 1.4 MB.
+// Cost     pixels * 3 length additions and two sorts of 12: runs of up to 3 pixels across the direction are summed up
+//          once for all parts that hold them. What counts is summed up pixel by pixel in parts that miss one. Scratch for
+//          each thread: 3 float32 for each pixel that a tile of 64 x 256 places looks at, 0.5 MB at 48 pixels' length.
 // Sums are taken in float32 in one order, so threads and instruction set change no byte; an excess that float32 cannot
 // hold does not count.
 #pragma once

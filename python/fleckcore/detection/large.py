@@ -31,6 +31,8 @@ from fleckcore.detection.shadow import Shadow, fit_shadow
 
 __all__ = ["MAX_DEPTH", "Large", "LargeSearch"]
 
+Array = NDArray[np.float64]
+
 EVERYWHERE: Window = np.s_[:, :]
 
 RADIUS_STEP = 1.12
@@ -112,7 +114,7 @@ class Large:
     """
 
     shadow: Shadow
-    covariance: NDArray[np.float64] = field(repr=False)
+    covariance: Array = field(repr=False)
     rms: float
     significance: float
     start: _Start | None = field(default=None, repr=False)
@@ -128,15 +130,30 @@ class _Start:
     score: float
     significance: float
 
-    @property
-    def gain(self) -> float:
-        """Grows as what a fit would explain; the largest goes first."""
-        return self.score * self.radius
-
     def guess(self) -> Shadow:
         """Where the fit begins."""
         depth = max(self.score, 1e-4)
         return Shadow(self.x, self.y, self.radius, 0.45, 0.06 * self.radius, 0.1, depth)
+
+
+@dataclass(frozen=True, eq=False)
+class _Starts:
+    """Many of them, in arrays of shape (n,); which are above the limit of their size."""
+
+    x: Array
+    y: Array
+    radius: Array
+    score: Array
+    significance: Array
+    clear: Array
+
+    def by_gain(self, clear: bool) -> Iterator[_Start]:
+        """Give those above the limit or the others; what a fit would explain most of goes first."""
+        own = np.flatnonzero(self.clear == clear)
+        x, y, radius, score = (a[own] for a in (self.x, self.y, self.radius, self.score))
+        for i in own[np.lexsort((radius, x, y, -score * radius))]:
+            columns = self.x, self.y, self.radius, self.score, self.significance
+            yield _Start(*(float(column[i]) for column in columns))
 
 
 class LargeSearch:
@@ -232,6 +249,8 @@ class LargeSearch:
 
     def settle(self) -> None:
         """Judge all again, after `refine`, and keep what is significant without regard to others of its size."""
+        if not self.found:
+            return
         self._noise = self._noises()
         self._judge()
         for large in list(self.found):
@@ -348,26 +367,6 @@ class LargeSearch:
             level = level.suited(radius)
             yield level, radius, int(0.35 * radius / level.binning), edge
 
-    def _scores(self) -> list[Scores]:
-        """Those of the last time brought up to date: much is far from what was explained since."""
-
-        def score(size: tuple[Level, float, int, bool], threads: int) -> Scores:
-            level, radius, margin, edge = size
-            return round_scores(
-                level,
-                radius,
-                margin,
-                edge=edge,
-                model_error=self.model_error,
-                threads=threads,
-                before=self._scored.get((radius, edge)),
-            )
-
-        every = parallel_map(score, list(self._sizes()), self.threads)
-        self._scored = {(scores.radius, scores.edge): scores for scores in every}
-        self._changed = []
-        return every
-
     def _noises(self) -> dict[tuple[float, bool], Noise]:
         """What would be the noise of all scores, without most of them."""
 
@@ -427,25 +426,40 @@ class LargeSearch:
 
     def _starts(self) -> tuple[list[_Start], list[_Start]]:
         """Those above the limit, and at first some of the others; by falling gain."""
-        clear: list[_Start] = []
-        faint: list[_Start] = []
-        for scores in self._scores():
-            self._noise[scores.radius, scores.edge] = scores.noise
-            limit = self._limit(scores.radius, self._common(scores.radius))
-            least = FAINT if self._first else limit
-            apart = max(1, int(0.2 * scores.radius / scores.binning))
-            for y, x, significance in peaks(scores, least, apart):
-                start = _Start(
-                    x=centre_of(x - scores.margin, scores.binning),
-                    y=centre_of(y - scores.margin, scores.binning),
-                    radius=scores.radius,
-                    score=float(scores.score[y, x]) - scores.noise.middle,
-                    significance=significance,
-                )
-                (clear if start.significance > limit else faint).append(start)
-        clear.sort(key=_order)
-        faint.sort(key=_order)
-        return list(filter(self._untried, clear)), list(islice(filter(self._untried, faint), FEW))
+        every = parallel_map(self._starts_of, list(self._sizes()), self.threads)
+        self._scored = {(scores.radius, scores.edge): scores for scores, _ in every}
+        self._noise |= {size: scores.noise for size, scores in self._scored.items()}
+        self._changed = []
+        starts = _Starts(*np.concatenate([of_size for _, of_size in every], axis=1))
+        clear, faint = (filter(self._untried, starts.by_gain(c)) for c in (True, False))
+        return list(clear), list(islice(faint, FEW))
+
+    def _starts_of(
+        self, size: tuple[Level, float, int, bool], threads: int
+    ) -> tuple[Scores, Array]:
+        """Score one size, or bring the last scores up to date: much is far from what was explained since."""
+        level, radius, margin, edge = size
+        scores = round_scores(
+            level,
+            radius,
+            margin,
+            edge=edge,
+            model_error=self.model_error,
+            threads=threads,
+            before=self._scored.get((radius, edge)),
+        )
+        limit = self._limit(radius, self._common(radius))
+        apart = max(1, int(0.2 * radius / scores.binning))
+        y, x, significance = peaks(scores, FAINT if self._first else limit, apart)
+        starts = np.empty((6, y.size))
+        starts[0] = centre_of(x - margin, scores.binning)
+        starts[1] = centre_of(y - margin, scores.binning)
+        starts[2] = radius
+        starts[3] = scores.score[y, x]
+        starts[3] -= scores.noise.middle
+        starts[4] = significance
+        starts[5] = starts[4] > limit
+        return scores, starts
 
     def _untried(self, start: _Start) -> bool:
         return not any(_near(start, refused) for refused in self._refused)
@@ -549,10 +563,6 @@ class LargeSearch:
         self.residual[cut] = self.dims * (1 - (light / through if sign > 0 else light * through))
         self.explained[cut] += np.abs(loss) * np.float32(sign)
         self._changed.append(cut)
-
-
-def _order(start: _Start) -> tuple[float, ...]:
-    return -start.gain, start.y, start.x, start.radius
 
 
 def _distance(a: _Start | Shadow, b: _Start | Shadow) -> float:

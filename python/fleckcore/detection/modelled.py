@@ -16,7 +16,7 @@ from fleckcore.detection.options import Options
 from fleckcore.detection.profile import ANY_DIRECTION, Profile
 from fleckcore.detection.scores import Image
 from fleckcore.detection.shadow import FREE, Shadow
-from fleckcore.detection.wide import compact_spots, wide_loss
+from fleckcore.detection.wide import WideLoss, compact_spots
 from fleckcore.frame import Frame
 
 __all__ = ["Modelled", "find_large"]
@@ -83,13 +83,14 @@ class Modelled(Explained):
         )
 
 
-def find_large(frame: Frame, options: Options, threads: int | None) -> Modelled:
+def find_large(wide: WideLoss) -> Modelled:
     """Search the large shadows of a frame, when they are asked for."""
+    frame, options = wide.frame, wide.options
     asked = options.shapes == "all" and options.normalise == "ratio"
     if not asked or min(frame.shape) < 4 * options.least_radius:
         return Modelled([], np.zeros(frame.shape, np.float32))
-    lost, valid = wide_loss(frame, options, threads, deepest=MAX_DEPTH)
-    valid[compact_spots(lost, valid < 0.5, options.least_radius, threads)] = 0
+    lost, valid = wide.up_to(MAX_DEPTH)
+    valid[compact_spots(lost, valid < 0.5, options.least_radius, wide.threads)] = 0
     search = LargeSearch(
         lost,
         valid,
@@ -99,12 +100,12 @@ def find_large(frame: Frame, options: Options, threads: int | None) -> Modelled:
         model_error=options.model_error,
         edge_zone=options.edge_zone,
         bright=options.bright,
-        threads=threads,
+        threads=wide.threads,
     )
     search.run()
     for _ in range(REFINEMENTS if search.found else 0):
-        flat = Modelled(search.found, _total(search.found, frame, options)).divided_out(frame)
-        search.refine(*wide_loss(flat, options, threads, deepest=MAX_DEPTH))
+        explained = Modelled(search.found, _total(search.found, frame, options))
+        search.refine(*wide.without(explained).up_to(MAX_DEPTH))
     search.settle()
     found = sorted(search.found, key=lambda f: (-f.significance, f.shadow.y, f.shadow.x))
     return Modelled(found, _total(found, frame, options))

@@ -11,14 +11,12 @@ from fleckcore.detection.explained import Explained, Measured
 from fleckcore.detection.feature import Feature
 from fleckcore.detection.footprint import Footprint, Window
 from fleckcore.detection.modelled import Modelled
-from fleckcore.detection.options import Options
 from fleckcore.detection.profile import ANY_DIRECTION, Profile
 from fleckcore.detection.scores import Image, all_halved
 from fleckcore.detection.shadow import Shadow
 from fleckcore.detection.streak import FREE, Streak
 from fleckcore.detection.streaks import MAX_DEPTH, Line, StreakSearch, linked
-from fleckcore.detection.wide import wide_loss
-from fleckcore.frame import Frame
+from fleckcore.detection.wide import WideLoss
 
 __all__ = ["Streaks", "find_streaks"]
 
@@ -111,11 +109,12 @@ class Streaks(Explained):
         return False
 
 
-def find_streaks(frame: Frame, large: Modelled, options: Options, threads: int | None) -> Streaks:
+def find_streaks(wide: WideLoss, large: Modelled) -> Streaks:
     """Search the streaks of a frame, when they are asked for, with its large shadows divided out."""
+    frame, options = wide.frame, wide.options
     found: list[Line] = []
     if options.shapes == "all" and options.normalise == "ratio" and min(frame.shape) >= 4:
-        lost, valid = wide_loss(large.divided_out(frame), options, threads, deepest=MAX_DEPTH)
+        lost, valid = wide.without(large).up_to(MAX_DEPTH)
         doubt = large.doubt(options.model_error)
         binned = None if doubt is None else all_halved(doubt)
         found = StreakSearch(
@@ -125,7 +124,7 @@ def find_streaks(frame: Frame, large: Modelled, options: Options, threads: int |
             false_alarms=options.false_alarms / 4,
             model_error=options.model_error,
             edge_zone=options.edge_zone,
-            threads=threads,
+            threads=wide.threads,
         ).run()
     loss = np.zeros(frame.shape, np.float32)
     sign = np.float32(-1 if options.bright else 1)

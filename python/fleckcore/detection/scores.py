@@ -28,6 +28,7 @@ __all__ = [
     "halved",
     "limit_of_few",
     "peaks",
+    "places_of",
     "round_noise",
     "round_scores",
 ]
@@ -320,7 +321,7 @@ class Scores:
     def above(self, limit: float) -> tuple[Places, Places, Image]:
         """Rows, columns and significance of the places where it is above a positive limit."""
         least = np.float32(0.999 * limit * self.noise.sigma) * self.noise.local(self.power)
-        places = np.nonzero(self.score > np.float32(self.noise.middle) + least)
+        places = places_of(self.score > np.float32(self.noise.middle) + least)
         z = self._significance(places)
         above = (z > limit) & (z < np.inf)
         return places[0][above], places[1][above], z[above]
@@ -514,17 +515,23 @@ def limit_of_few(limit: float, independent: float) -> float:
     return limit * (1 + 0.28 * limit**2 / independent)
 
 
-def peaks(scores: Scores, limit: float, reach: int) -> list[tuple[int, int, float]]:
+def places_of(marked: NDArray[np.bool_]) -> tuple[Places, Places]:
+    """Rows and columns where it is true, in order. `numpy.nonzero` takes eight times as long for a few of many."""
+    rows, cols = np.divmod(np.flatnonzero(marked), marked.shape[1])
+    return rows, cols
+
+
+def peaks(scores: Scores, limit: float, reach: int) -> tuple[Places, Places, Image]:
     """Rows, columns and significance of the maxima above ``limit``, none within ``reach`` pixels of a higher one."""
     ys, xs, z = scores.above(limit)
     order = np.argsort(-z, kind="stable")
     blocked = np.zeros(scores.score.shape, bool)
     kept = []
-    for y, x, value in zip(*(a[order].tolist() for a in (ys, xs, z)), strict=True):
+    for i, y, x in zip(order.tolist(), ys[order].tolist(), xs[order].tolist(), strict=True):
         if not blocked[y, x]:
-            kept.append((y, x, value))
+            kept.append(i)
             blocked[max(0, y - reach) : y + reach + 1, max(0, x - reach) : x + reach + 1] = True
-    return kept
+    return ys[kept], xs[kept], z[kept]
 
 
 def halved(value: Image, valid: Image) -> tuple[Image, Image]:

@@ -21,6 +21,7 @@ from fleckcore.detection.modelled_streaks import Streaks, find_streaks
 from fleckcore.detection.normalise import Method, Normalised, normalise
 from fleckcore.detection.options import DEFAULTS, Options, Shapes
 from fleckcore.detection.parallel import beside
+from fleckcore.detection.wide import WideLoss
 from fleckcore.errors import ArrayError
 from fleckcore.frame import Frame, as_frame
 from fleckcore.kernels import tuning_in_use
@@ -273,11 +274,12 @@ def _normalised(
 
 def _modelled(frame: Frame, options: Options, threads: int | None) -> tuple[Modelled, Streaks]:
     """Find large shadows, then streaks; where they meet, both once more, the large ones without streaks."""
-    large = find_large(frame, options, threads)
-    streaks = find_streaks(frame, large, options, threads)
+    wide = WideLoss(frame, options, threads)
+    large = find_large(wide)
+    streaks = find_streaks(wide, large)
     if streaks.meet(large):
-        large = find_large(streaks.divided_out(frame), options, threads)
-        streaks = find_streaks(frame, large, options, threads)
+        large = find_large(wide.without(streaks))
+        streaks = find_streaks(wide, large)
     return large, streaks
 
 

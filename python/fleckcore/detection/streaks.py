@@ -20,6 +20,7 @@ from fleckcore.detection.scores import (
     centre_of,
     halved,
     limit_of_few,
+    places_of,
 )
 from fleckcore.detection.streak import MOST_WIDTH, Streak, fit_streak
 from fleckcore.kernels import streak_search
@@ -313,7 +314,7 @@ class StreakSearch:
         segment = SEGMENTS[index]
         score = _score(level, segment, angle, threads)
         noise = self._scores[segment, angle] = Noise.of(score)
-        ys, xs = np.nonzero(score > noise.middle + self._limit(segment) * noise.sigma)
+        ys, xs = places_of(score > noise.middle + self._limit(segment) * noise.sigma)
         z = (score[ys, xs] - noise.middle) / noise.sigma
         x, y = centre_of(xs, segment.binning), centre_of(ys, segment.binning)
         return np.stack([x, y, np.full(x.size, angle), np.full(x.size, index), z])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.polynomial.legendre import legvander
 from numpy.typing import NDArray
 
+from fleckcore.detection.explained import Explained
 from fleckcore.detection.measure import grow
 from fleckcore.detection.normalise import fitting, sections
 from fleckcore.detection.options import Options
@@ -16,7 +18,7 @@ from fleckcore.detection.scores import BINNING, Image, Noise, halved
 from fleckcore.frame import Frame
 from fleckcore.kernels import gaussian_filter, label_components, median_filter
 
-__all__ = ["compact_spots", "wide_loss"]
+__all__ = ["WideLoss", "compact_spots"]
 
 COARSE = 2
 """How many more times the frame is halved before the level is taken."""
@@ -49,38 +51,61 @@ fitted with a tenth of the weight for what lies below it, so that most does: 1 %
 falls to a tenth of its height is none."""
 
 
-def wide_loss(
-    frame: Frame, options: Options, threads: int | None, *, deepest: float
-) -> tuple[Image, Image]:
-    """Give what every pixel of the binned frame loses, and how much of it is valid.
+class WideLoss:
+    """What every pixel of a binned frame loses, taken when it is first asked for.
 
     The level is a smooth surface above most of the frame, the median of 376 x 376 pixels, smoothed, and then running
     medians of 1022 pixels along rows and columns, in each amplifier's part by itself. What is plainly shadowed tells
     none of the medians, so that rows half of which are shadowed stay right between the shadows. Shadows of up to some
     150 pixels radius survive, as deep as they are; gradients,
-    vignetting, column patterns and steps do not. Pixels with less than ``options.unlit_below`` of the typical light,
-    those much brighter than their surroundings, and what is deeper than ``deepest``, count as not valid.
+    vignetting, column patterns and steps do not.
 
-    Returns
-    -------
-    lost, valid : ndarray of float32, shape (rows // 2, cols // 2)
+    Parameters
+    ----------
+    frame : Frame
+    options : Options
+        Pixels with less than ``unlit_below`` of the typical light do not count.
+    threads : int, optional
+        Threads for the kernels.
     """
-    with np.errstate(over="ignore"):
-        data = frame.data.astype(np.float32)
-    usable = ~frame.mask & np.isfinite(data)
-    binned, valid = halved(np.where(usable, data, np.float32(0)), usable.astype(np.float32))
-    lost = np.zeros_like(binned)
-    for part in _parts(frame, binned.shape):
-        lost[part], valid[part] = _loss(binned[part], valid[part], options, threads)
-    if options.bright:
-        lost = -lost
-    known = lost[valid > 0.5]
-    if known.size:
-        low, middle = np.quantile(known, [0.1587, 0.5])
-        glaring = lost < middle - BRIGHT_SIGMA * (middle - low)
-        valid[glaring | grow(lost > deepest, 2)] = 0
-    lost[valid < 0.5] = 0
-    return lost, valid
+
+    def __init__(self, frame: Frame, options: Options, threads: int | None) -> None:
+        self.frame, self.options, self.threads = frame, options, threads
+
+    def without(self, explained: Explained) -> WideLoss:
+        """That of the frame with models divided out."""
+        if not explained.found:
+            return self
+        return WideLoss(explained.divided_out(self.frame), self.options, self.threads)
+
+    def up_to(self, deepest: float) -> tuple[Image, Image]:
+        """Give what is lost, and how much of every pixel is valid.
+
+        What is deeper than ``deepest``, or much brighter than its surroundings, counts as not valid.
+
+        Returns
+        -------
+        lost, valid : ndarray of float32, shape (rows // 2, cols // 2)
+        """
+        lost, valid = (image.copy() for image in self._every)
+        known = lost[valid > 0.5]
+        if known.size:
+            low, middle = np.quantile(known, [0.1587, 0.5])
+            glaring = lost < middle - BRIGHT_SIGMA * (middle - low)
+            valid[glaring | grow(lost > deepest, 2)] = 0
+        lost[valid < 0.5] = 0
+        return lost, valid
+
+    @cached_property
+    def _every(self) -> tuple[Image, Image]:
+        with np.errstate(over="ignore"):
+            data = self.frame.data.astype(np.float32, copy=False)
+        usable = ~self.frame.mask & np.isfinite(data)
+        binned, valid = halved(np.where(usable, data, np.float32(0)), usable.astype(np.float32))
+        lost = np.zeros_like(binned)
+        for part in _parts(self.frame, binned.shape):
+            lost[part], valid[part] = _loss(binned[part], valid[part], self.options, self.threads)
+        return -lost if self.options.bright else lost, valid
 
 
 def _parts(frame: Frame, shape: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:
