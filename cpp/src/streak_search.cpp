@@ -22,21 +22,24 @@ static_assert(streak_parts == shadow_sectors, "they are sorted by the same netwo
 constexpr double line_ends = 1.25, side_begins = 2.0, side_ends = 4.0, tolerance = 1e-9;
 constexpr std::int64_t enough_per_cent = 40;
 constexpr int line = 0, left = 1, right = 2, zones = 3, longest_run = 3;
-constexpr std::int64_t tile_rows = 64, tile_cols = 4 * shadow_block;
+constexpr std::int64_t most_tile_rows = 128, most_tile_cols = 8 * shadow_block;
 const std::array<float, streak_parts + 1> shares = shares_of_sectors(6);
 constexpr float nan = std::numeric_limits<float>::quiet_NaN();
 
 // How a tile of places and all that they look at lies in memory.
 struct Layout {
   double length, cosine, sine;
+  std::int64_t tile_rows, tile_cols;  // of places, whole blocks
   std::int64_t reach_rows, reach_cols, cols, pixels;
   bool steep;         // what lies across the direction are neighbours in a row, not in a column
   std::int64_t step;  // to such a neighbour
 
-  Layout(double length_, double angle)
+  Layout(double length_, double angle, const Image& image)
       : length(length_),
         cosine(std::cos(angle * std::numbers::pi / 180)),
         sine(std::sin(angle * std::numbers::pi / 180)),
+        tile_rows(std::min(most_tile_rows, image.rows)),
+        tile_cols(std::min(most_tile_cols, (image.cols + shadow_block - 1) / shadow_block * shadow_block)),
         reach_rows(reach(sine, cosine)),
         reach_cols(reach(cosine, sine)),
         cols(tile_cols + 2 * reach_cols),
@@ -131,7 +134,7 @@ class Tile {
       : layout_(layout), values_(std::make_unique_for_overwrite<float[]>(longest_run * layout.pixels)) {}
 
   void read(const Image& image, const Mask& mask, std::int64_t top, std::int64_t left_col) {
-    const std::int64_t rows = tile_rows + 2 * layout_.reach_rows;
+    const std::int64_t rows = layout_.tile_rows + 2 * layout_.reach_rows;
     const Part y = part_inside(top - layout_.reach_rows, rows, image.rows);
     const Part x = part_inside(left_col - layout_.reach_cols, layout_.cols, image.cols);
     const View2D<float> all{values_.get(), rows, layout_.cols, layout_.cols};
@@ -169,22 +172,24 @@ class Tile {
 }  // namespace
 
 void streak_search(const Image& lost, const Mask& mask, double length, double angle, View2D<float> out, int threads) {
-  const Layout layout(length, angle);
+  if (!lost.rows || !lost.cols) return;
+  const Layout layout(length, angle, lost);
   const Zones zone(layout);
-  const std::int64_t tiles_in_row = (lost.cols + tile_cols - 1) / tile_cols;
-  const std::int64_t tiles = tiles_in_row * ((lost.rows + tile_rows - 1) / tile_rows);
+  const std::int64_t across = (lost.cols + layout.tile_cols - 1) / layout.tile_cols;
+  const std::int64_t down = (lost.rows + layout.tile_rows - 1) / layout.tile_rows;
   std::vector<std::optional<Tile>> scratch(resolve_threads(threads));
-  parallel_for(tiles, threads, [&](std::int64_t number, int worker) {
+  parallel_for(across * down, threads, [&](std::int64_t number, int worker) {
     std::optional<Tile>& tile = scratch[worker];
     if (!tile) tile.emplace(layout);
-    const std::int64_t top = number / tiles_in_row * tile_rows, left_col = number % tiles_in_row * tile_cols;
-    const std::int64_t rows = std::min(tile_rows, lost.rows - top), cols = std::min(tile_cols, lost.cols - left_col);
+    const std::int64_t top = number / across * layout.tile_rows, left_col = number % across * layout.tile_cols;
+    const std::int64_t bottom = std::min(top + layout.tile_rows, lost.rows);
+    const std::int64_t right_col = std::min(left_col + layout.tile_cols, lost.cols);
     tile->read(lost, mask, top, left_col);
     alignas(64) float score[shadow_block];
-    for (std::int64_t y = 0; y < rows; ++y)
-      for (std::int64_t x = 0; x < cols; x += shadow_block) {
-        tile->score(zone, y, x, score);
-        for (std::int64_t i = 0; i < std::min(shadow_block, cols - x); ++i) out(top + y, left_col + x + i) = score[i];
+    for (std::int64_t y = top; y < bottom; ++y)
+      for (std::int64_t x = left_col; x < right_col; x += shadow_block) {
+        tile->score(zone, y - top, x - left_col, score);
+        std::copy_n(score, std::min(shadow_block, right_col - x), &out(y, x));
       }
   });
 }

@@ -11,8 +11,8 @@
 // Leer 1977, J. Comput. Phys. 23, 276): an edge scores nothing, and what is bright scores as what is dark, with the
 // other sign. A wide enough streak scores its depth.
 //
-// Layout   any Image in, of what is lost (a shadow is positive); float32 out, of the image's shape, any strides, not
-//          overlapping the input.
+// Layout   any Image in, of what is lost (a shadow is positive); float32 out, of the image's shape, its columns
+//          contiguous, not overlapping the input.
 // Masks    masked and not finite pixels, and pixels outside the frame, do not count. A part counts when 40 % of its line
 //          and of either side do, and at least one pixel of each. With n parts the n / 4 (whole part) lowest and highest
 //          are left out and the score is lowered by sqrt(n / 12), so that its noise stays about the same; NaN where fewer
@@ -22,7 +22,7 @@
 //          no pixel and never count.
 // Cost     pixels * 3 length additions and two sorts of 12: runs of up to 3 pixels across the direction are summed up
 //          once for all parts that hold them. What counts is summed up pixel by pixel in parts that miss one. Scratch for
-//          each thread: 3 float32 for each pixel that a tile of 64 x 256 places looks at, 0.5 MB at 48 pixels' length.
+//          each thread: 3 float32 for each pixel that a tile of 128 x 512 places looks at, 1.2 MB at 48 pixels' length.
 // Sums are taken in float32 in one order, so threads and instruction set change no byte; an excess that float32 cannot
 // hold does not count.
 #pragma once

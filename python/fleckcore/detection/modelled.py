@@ -113,6 +113,8 @@ def find_large(wide: WideLoss) -> Modelled:
 
 def _total(found: list[Large], frame: Frame, options: Options) -> Image:
     """What all of them take together."""
+    if not found:
+        return np.zeros(frame.shape, np.float32)
     through = np.ones(frame.shape, np.float32)
     sign = np.float32(-1 if options.bright else 1)
     for large in found:

@@ -131,7 +131,8 @@ def find_streaks(wide: WideLoss, large: Modelled) -> Streaks:
     for line in found:
         cut = _window(line.streak, frame.shape)
         loss[cut] += sign * _loss(line.streak, cut)
-    np.minimum(loss, np.float32(0.98), out=loss)
+    if found:
+        np.minimum(loss, np.float32(0.98), out=loss)
     return Streaks(
         sorted(linked(found), key=lambda f: (-f.significance, f.streak.y, f.streak.x)), loss
     )
