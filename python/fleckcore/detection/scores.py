@@ -266,7 +266,9 @@ def _noise_quantile(below: Image, doubt: Image | None, sigma: float, part: float
     if doubt is None or not doubt.any():
         rank = math.ceil(part * below.size) - 1
         return float(np.partition(below, rank)[rank] / np.float32(sigma))
-    both = np.hypot(np.float32(sigma), doubt)
+    both = np.full_like(doubt, sigma)
+    doubted = np.flatnonzero(doubt)  # mostly few, and a root takes long
+    both[doubted] = np.hypot(np.float32(sigma), doubt[doubted])
     return _weighted_quantile(below / both, (np.float32(sigma) / both) ** 2, part)
 
 
@@ -350,14 +352,13 @@ def round_scores(
     """
     places = _Places(level, radius / level.binning, margin, edge, threads)
     if before is None:
-        score, doubt = (np.empty(places.shape, np.float32) for _ in range(2))
-        parts = [places.everywhere]
+        score = places.score(places.everywhere)
+        doubt = places.doubt(places.everywhere, model_error)
     else:
         score, doubt = before.score, before.doubt
-        parts = places.reached()
-    for part in parts:
-        score[part] = places.score(part)
-        doubt[part] = np.float32(model_error) * places.around(part)
+        for part in places.reached():
+            score[part] = places.score(part)
+            doubt[part] = places.doubt(part, model_error)
     power = places.power()
     if noise is None:
         noise = Noise.of(score, doubt, power, places.white)
@@ -372,7 +373,7 @@ def round_noise(
     rows, cols = places.everywhere
     step, power = _step(places.shape), places.power()
     score = places.score((slice(rows.start, rows.stop, step), cols))[:, ::step]
-    doubt = np.float32(model_error) * places.around(places.everywhere)[::step, ::step]
+    doubt = places.doubt(places.everywhere, model_error)[::step, ::step]
     return Noise.of_thinned(
         score, doubt, None if power is None else power[::step, ::step], places.white
     )
@@ -435,15 +436,16 @@ class _Places:
             threads=self.threads,
         )
 
-    def around(self, part: Window) -> Image:
-        """What is explained, smoothed."""
+    def doubt(self, part: Window, model_error: float) -> Image:
+        """What an imperfect model of what is explained, smoothed, may leave."""
         if self.level.bare:
             return np.zeros([p.stop - p.start for p in part], np.float32)
         sigma = AROUND * self.size
         reach = math.ceil(SIGMAS * sigma)
         cut = _wider(part, (reach, reach), self.shape)
         explained = _framed(self.level.explained, self.margin, cut)
-        return gaussian_filter(explained, sigma, threads=self.threads)[_within(part, cut)]
+        smooth = gaussian_filter(explained, sigma, threads=self.threads)[_within(part, cut)]
+        return np.float32(model_error) * smooth
 
     def power(self) -> Image | None:
         return self.level.white.power(self.margin, AROUND * self.size, self.threads)
@@ -478,28 +480,26 @@ def _framed(image: Image, margin: int, cut: Window) -> Image:
 
 def _merged(parts: list[Window]) -> list[Window]:
     """Parts that cover the same and no more pixels: two become one where that is no larger than both."""
-    merged: list[Window] = []
-    for part in parts:
-        while True:
-            alike = (p for p in merged if _area(_hull(p, part)) <= _area(p) + _area(part))
-            other = next(alike, None)
-            if other is None:
-                break
-            merged.remove(other)
-            part = _hull(other, part)
-        merged.append(part)
-    return merged
+    merged: list[tuple[int, int, int, int]] = []  # plain numbers, as there are many pairs
+    for rows, cols in parts:
+        y0, y1, x0, x1 = rows.start, rows.stop, cols.start, cols.stop
+        i = 0
+        while i < len(merged):
+            a0, a1, b0, b1 = merged[i]
+            hull = min(y0, a0), max(y1, a1), min(x0, b0), max(x1, b1)
+            both = (y1 - y0) * (x1 - x0) + (a1 - a0) * (b1 - b0)
+            if (hull[1] - hull[0]) * (hull[3] - hull[2]) <= both:
+                y0, y1, x0, x1 = hull
+                del merged[i]
+                i = 0
+            else:
+                i += 1
+        merged.append((y0, y1, x0, x1))
+    return [(slice(y0, y1), slice(x0, x1)) for y0, y1, x0, x1 in merged]
 
 
 def _area(part: Window) -> int:
     return math.prod(p.stop - p.start for p in part)
-
-
-def _hull(one: Window, other: Window) -> Window:
-    rows, cols = (
-        slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(one, other, strict=True)
-    )
-    return rows, cols
 
 
 def limit_of_few(limit: float, independent: float) -> float:

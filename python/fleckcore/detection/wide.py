@@ -11,9 +11,11 @@ from numpy.polynomial.legendre import legvander
 from numpy.typing import NDArray
 
 from fleckcore.detection.explained import Explained
+from fleckcore.detection.footprint import Window
 from fleckcore.detection.measure import grow
 from fleckcore.detection.normalise import fitting, sections
 from fleckcore.detection.options import Options
+from fleckcore.detection.parallel import parallel_map
 from fleckcore.detection.scores import BINNING, Image, Noise, halved
 from fleckcore.frame import Frame
 from fleckcore.kernels import gaussian_filter, label_components, median_filter
@@ -28,6 +30,9 @@ WINDOW = 47
 
 STRIPE = 511
 """Of the running medians, in pixels of the binned image: 1022 pixels of the frame."""
+
+BAND = 64
+"""Rows of the binned image that are binned at once."""
 
 BRIGHT_SIGMA = 6.0
 
@@ -88,27 +93,48 @@ class WideLoss:
         lost, valid : ndarray of float32, shape (rows // 2, cols // 2)
         """
         lost, valid = (image.copy() for image in self._every)
-        known = lost[valid > 0.5]
-        if known.size:
-            low, middle = np.quantile(known, [0.1587, 0.5])
-            glaring = lost < middle - BRIGHT_SIGMA * (middle - low)
-            valid[glaring | grow(lost > deepest, 2)] = 0
+        valid[grow(lost > deepest, 2)] = 0
         lost[valid < 0.5] = 0
         return lost, valid
 
     @cached_property
     def _every(self) -> tuple[Image, Image]:
-        with np.errstate(over="ignore"):
-            data = self.frame.data.astype(np.float32, copy=False)
-        usable = ~self.frame.mask & np.isfinite(data)
-        binned, valid = halved(np.where(usable, data, np.float32(0)), usable.astype(np.float32))
+        """As deep as it is, and how much is valid and not glaring."""
+        binned, valid = _binned(self.frame, self.threads)
         lost = np.zeros_like(binned)
         for part in _parts(self.frame, binned.shape):
             lost[part], valid[part] = _loss(binned[part], valid[part], self.options, self.threads)
-        return -lost if self.options.bright else lost, valid
+        if self.options.bright:
+            lost = -lost
+        known = lost[valid > 0.5]
+        if known.size:
+            low, middle = np.quantile(known, [0.1587, 0.5])
+            valid[lost < middle - BRIGHT_SIGMA * (middle - low)] = 0
+        return lost, valid
 
 
-def _parts(frame: Frame, shape: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:
+def _binned(frame: Frame, threads: int | None) -> tuple[Image, Image]:
+    """Bin a frame, in bands that stay in the cache; how much of each binned pixel is valid."""
+    rows, cols = (n // BINNING for n in frame.shape)
+    binned, valid = np.empty((rows, cols), np.float32), np.empty((rows, cols), np.float32)
+    left_out = frame.mask
+
+    def fill(first: int, _: int) -> None:
+        band = slice(BINNING * first, BINNING * min(first + BAND, rows))
+        with np.errstate(over="ignore"):
+            data = frame.data[band].astype(np.float32, copy=False)
+        usable = np.isfinite(data)
+        usable &= ~left_out[band]
+        own = slice(first, first + BAND)
+        binned[own], valid[own] = halved(
+            np.where(usable, data, np.float32(0)), usable.astype(np.float32)
+        )
+
+    parallel_map(fill, range(0, rows, BAND), threads)
+    return binned, valid
+
+
+def _parts(frame: Frame, shape: tuple[int, ...]) -> Iterator[Window]:
     for part in sections(frame):
         rows, cols = (
             slice(-(-s.start // BINNING), min(s.stop // BINNING, n))
