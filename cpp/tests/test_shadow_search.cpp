@@ -11,6 +11,9 @@
 #include "frames.hpp"
 #include "isa/shadow_search.hpp"
 
+#define FLECK_ISA baseline
+#include "isa/sectors.hpp"
+
 namespace {
 
 std::vector<float> search(const std::vector<float>& data, std::int64_t rows, std::int64_t cols, double radius,
@@ -38,16 +41,16 @@ std::vector<float> ring(std::int64_t rows, std::int64_t cols, double row, double
 // The loops of every instruction set that can run here.
 struct Loops {
   decltype(&fleck::baseline::sum_at) sum_at;
-  decltype(&fleck::baseline::sort_sectors) sort_sectors;
+  decltype(&fleck::baseline::score_of_sectors) score_of_sectors;
 };
 
 std::vector<Loops> loops() {
-  std::vector<Loops> all{{&fleck::baseline::sum_at, &fleck::baseline::sort_sectors}};
+  std::vector<Loops> all{{&fleck::baseline::sum_at, &fleck::baseline::score_of_sectors}};
 #if defined(__x86_64__)
   const std::vector<std::string> names = fleck::available_isas();
   const auto has = [&](const char* name) { return std::find(names.begin(), names.end(), name) != names.end(); };
-  if (has("avx2")) all.push_back({&fleck::avx2::sum_at, &fleck::avx2::sort_sectors});
-  if (has("avx512")) all.push_back({&fleck::avx512::sum_at, &fleck::avx512::sort_sectors});
+  if (has("avx2")) all.push_back({&fleck::avx2::sum_at, &fleck::avx2::score_of_sectors});
+  if (has("avx512")) all.push_back({&fleck::avx512::sum_at, &fleck::avx512::score_of_sectors});
 #endif
   return all;
 }
@@ -55,22 +58,48 @@ std::vector<Loops> loops() {
 }  // namespace
 
 // A network that sorts every sequence of zeros and ones sorts everything.
-TEST_CASE("shadow_search sorts its sectors") {
+TEST_CASE("shadow_search sorts its sectors, and takes the mean of the middle ones") {
   constexpr int all = 1 << fleck::shadow_sectors;
+  const std::vector<float> shares(fleck::shadow_sectors + 1, 1.0f);
   for (const Loops& loop : loops())
     for (int first = 0; first < all; first += fleck::shadow_block) {
-      alignas(64) float rows[fleck::shadow_sectors][fleck::shadow_block];
+      alignas(64) float rows[fleck::shadow_sectors][fleck::shadow_block], score[fleck::shadow_block];
       for (int x = 0; x < fleck::shadow_block; ++x)
         for (int k = 0; k < fleck::shadow_sectors; ++k) rows[k][x] = static_cast<float>((first + x) >> k & 1);
-      loop.sort_sectors(rows[0]);
-      bool sorted = true;
+      loop.score_of_sectors(rows[0], shares.data(), score);
+      bool right = true;
       for (int x = 0; x < fleck::shadow_block; ++x) {
         const int ones = __builtin_popcount(static_cast<unsigned>(first + x));
+        right = right && score[x] == static_cast<float>(std::clamp(ones - 2, 0, 8)) / 8.0f;
+      }
+      CHECK(right);
+      fleck::baseline::Sectors value;
+      bool sorted = true;
+      for (int x = 0; x < fleck::shadow_block; x += fleck::baseline::lanes<float>) {
         for (int k = 0; k < fleck::shadow_sectors; ++k)
-          sorted = sorted && rows[k][x] == (k >= fleck::shadow_sectors - ones ? 1.0f : 0.0f);
+          value[k] = fleck::baseline::load<fleck::baseline::Lanes<float>>(&rows[k][x]);
+        fleck::baseline::sort(value);
+        for (int k = 1; k < fleck::shadow_sectors; ++k)
+          for (int i = 0; i < fleck::baseline::lanes<float>; ++i) sorted = sorted && value[k - 1][i] <= value[k][i];
       }
       CHECK(sorted);
     }
+}
+
+TEST_CASE("shadow_search leaves out sectors that do not count") {
+  const float none = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
+  std::vector<float> shares(fleck::shadow_sectors + 1, 0.5f);
+  shares[3] = nan;
+  for (const Loops& loop : loops()) {
+    alignas(64) float rows[fleck::shadow_sectors][fleck::shadow_block], score[fleck::shadow_block];
+    for (int x = 0; x < fleck::shadow_block; ++x)
+      for (int k = 0; k < fleck::shadow_sectors; ++k) rows[k][x] = k < 3 + x % 4 ? static_cast<float>(k * k) : none;
+    loop.score_of_sectors(rows[0], shares.data(), score);
+    CHECK(std::isnan(score[0]));
+    CHECK(score[1] == 0.5f * ((0.0f + 1 + 4 + 9) / 4));       // of 4 and 5 none is left out
+    CHECK(score[2] == 0.5f * ((0.0f + 1 + 4 + 9 + 16) / 5));
+    CHECK(score[3] == 0.5f * ((1.0f + 4 + 9 + 16) / 4));      // of 6 one at either end
+  }
 }
 
 TEST_CASE("shadow_search adds up a zone in one order in every instruction set") {
