@@ -81,12 +81,14 @@ struct Padded {
 
 struct Zones {
   std::vector<std::int32_t> offsets[zones];
+  alignas(64) float count[zones][shadow_block];  // of their pixels
 
   Zones(double radius, const Bounds& bounds, std::int64_t reach, std::int64_t stride) {
     for (std::int64_t dy = -reach; dy <= reach; ++dy)
       for (std::int64_t dx = -reach; dx <= reach; ++dx)
         if (const int zone = zone_of(static_cast<double>(dy), static_cast<double>(dx), radius, bounds); zone >= 0)
           offsets[zone].push_back(static_cast<std::int32_t>(dy * stride + dx));
+    for (int z = 0; z < zones; ++z) std::fill_n(count[z], shadow_block, static_cast<float>(offsets[z].size()));
   }
 };
 
@@ -102,10 +104,7 @@ void sum_zones(const Padded& image, const Zones& zone, std::int64_t at, bool com
     const std::vector<std::int32_t>& offsets = zone.offsets[z];
     const std::int64_t n = static_cast<std::int64_t>(offsets.size());
     sum(image.value.get() + at, offsets.data(), n, block.sum[z]);
-    if (complete)
-      std::fill_n(block.count[z], shadow_block, static_cast<float>(n));
-    else
-      sum(image.count.get() + at, offsets.data(), n, block.count[z]);
+    if (!complete) sum(image.count.get() + at, offsets.data(), n, block.count[z]);
   }
 }
 
@@ -115,10 +114,10 @@ float enough(const Zones& zone, int z, std::int64_t per_cent) {
   return static_cast<float>(std::max<std::int64_t>(1, (per_cent * n + 99) / 100));
 }
 
-void excess_of_sectors(const Zones& zone, Block& block) {
+void excess_of_sectors(const Zones& zone, bool complete, Block& block) {
   const auto of_sector = FLECK_PICK(sector_excess);
   const auto view = [&](int z, std::int64_t per_cent) {
-    return ShadowZone{block.sum[z], block.count[z], enough(zone, z, per_cent)};
+    return ShadowZone{block.sum[z], complete ? zone.count[z] : block.count[z], enough(zone, z, per_cent)};
   };
   FLECK_PICK(mean_of_zone)(view(core, least_of_core), block.mean_of_core);
   for (int k = 0; k < shadow_sectors; ++k)
@@ -142,7 +141,7 @@ void shadow_search(const Image& lost, const Mask& mask, double radius, ShadowPar
     for (std::int64_t x = 0; x < out.cols; x += shadow_block) {
       const bool complete = image.complete(first, last, x / shadow_block);
       sum_zones(image, zone, middle * image.cols + x + reach, complete, block);
-      excess_of_sectors(zone, block);
+      excess_of_sectors(zone, complete, block);
       FLECK_PICK(score_of_sectors)(block.excess[0], shares.data(), block.score);
       std::copy_n(block.score, std::min(shadow_block, out.cols - x), &out(y, x));
     }

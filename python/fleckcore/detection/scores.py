@@ -111,7 +111,7 @@ class White:
         known = noise[~blind & np.isfinite(noise)]
         if not known.size:
             return cls(0.0, None)
-        low, usual, high = np.quantile(known, [0.02, 0.5, 0.98]).tolist()
+        low, usual, high = np.quantile(known, [0.02, 0.5, 0.98], overwrite_input=True).tolist()
         if high <= ALIKE * usual and usual <= ALIKE * low:
             return cls(usual / FINE_PART, None)
         rough = np.maximum(noise / np.float32(usual), np.float32(LEAST_ROUGH))

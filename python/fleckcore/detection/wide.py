@@ -108,7 +108,7 @@ class WideLoss:
             lost = -lost
         known = lost[valid > 0.5]
         if known.size:
-            low, middle = np.quantile(known, [0.1587, 0.5])
+            low, middle = np.quantile(known, [0.1587, 0.5], overwrite_input=True)
             valid[lost < middle - BRIGHT_SIGMA * (middle - low)] = 0
         return lost, valid
 
