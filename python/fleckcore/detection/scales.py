@@ -121,9 +121,7 @@ def significance_limit(n_pixels: int, sigmas: Sequence[float], false_alarms: flo
 def deviating(
     loss: NDArray[np.float32], mask: NDArray[np.bool_], box: int, threads: int | None
 ) -> NDArray[np.bool_]:
-    """``mask`` and the single pixels that deviate to the opposite side by more than `DEVIATION`, which would hide what they
-    stand in.
-    """
+    """``mask`` and the single pixels beyond `DEVIATION` on the opposite side, which would hide what they stand in."""
     mesh = _noise_mesh(loss, mask, box, threads)
     out = mask.copy()
 
