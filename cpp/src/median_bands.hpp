@@ -129,7 +129,7 @@ class BandFilter {
         tile.complete &= outside_present_ == 1;
       };
       const auto read = [&](std::int64_t row, std::int64_t x, std::int64_t col, std::int64_t n) {
-        tile.complete &= FLECK_PICK(read_ordered<E, Swapped>)(run(row, col), n, keys + x, present + x);
+        tile.complete &= read_(run(row, col), n, keys + x, present + x);
       };
       const auto beyond = [&](std::int64_t row, std::int64_t x) {
         const std::int64_t col = resolve(col0 + x, out_.cols, border_);
@@ -155,8 +155,7 @@ class BandFilter {
   void store(const MedianTile<Key>& tile, std::int64_t row0, std::int64_t col0) const {
     for (int r = 0; r < tile.rows; ++r) {
       const int i = r * tile_cols;
-      FLECK_PICK(write_medians<E, Out>)(tile.lower + i, tile.upper + i, tile.count + i, tile.cols,
-                                        &out_(row0 + r, col0), out_.col_stride);
+      write_(tile.lower + i, tile.upper + i, tile.count + i, tile.cols, &out_(row0 + r, col0), out_.col_stride);
     }
   }
 
@@ -165,6 +164,9 @@ class BandFilter {
   View2D<Out> out_;
   Border border_;
   std::int64_t half_rows_, half_cols_;
+  // Chosen once: they are called for a few pixels each.
+  decltype(&baseline::read_ordered<E, Swapped>) read_ = FLECK_PICK(read_ordered<E, Swapped>);
+  decltype(&baseline::write_medians<E, Out>) write_ = FLECK_PICK(write_medians<E, Out>);
   Key outside_ = left_out<Key>;
   std::uint8_t outside_present_ = 0;
 };

@@ -355,8 +355,8 @@ class NetworkFilter {
     NetworkLine<Key> line(keys, signs, odd == (row == inner));
     const auto read = [&](std::int64_t at, std::int64_t from, std::int64_t count) {
       const std::byte* pixels = image_.at(inner, from);
-      std::uint64_t left_out = mask_ ? FLECK_PICK(mask_bits)(&mask_(inner, from), mask_.col_stride, count) : 0;
-      if (!FLECK_PICK(read_keys<E, Swapped>)(pixels, image_.col_stride, count, keys + at)) {
+      std::uint64_t left_out = mask_ ? mask_bits_(&mask_(inner, from), mask_.col_stride, count) : 0;
+      if (!read_keys_(pixels, image_.col_stride, count, keys + at)) {
         const KeylessPixels found = FLECK_PICK(find_keyless<E, Swapped>)(pixels, image_.col_stride, count);
         if (found.other & ~left_out) missed(col + at, count);
         left_out |= found.nan;
@@ -387,6 +387,9 @@ class NetworkFilter {
   Border border_;
   std::int64_t half_rows_, half_cols_;
   NetworkSizes sizes_;
+  // Chosen once: they are called for a few pixels each.
+  decltype(&baseline::read_keys<E, Swapped>) read_keys_ = FLECK_PICK(read_keys<E, Swapped>);
+  decltype(&baseline::mask_bits) mask_bits_ = FLECK_PICK(mask_bits);
   Key outside_{};
   bool outside_known_ = false;
   bool outside_left_out_ = true;
