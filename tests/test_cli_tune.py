@@ -72,8 +72,11 @@ def test_find_and_bench_record_the_profile(flat, tmp_path, monkeypatch, capsys):
     assert run("find", flat, "-o", tmp_path / "out", "--no-pictures", "--json") == 0
     (record,) = json.loads(capsys.readouterr().out)
     assert record["meta"]["tuning"].startswith("p.json ")
-    assert json.loads(bench.json_of([], 1.0))["tuning"] == record["meta"]["tuning"]
-    assert record["meta"]["tuning"] in bench.text_of([], 1.0)
+    assert (
+        json.loads(bench.json_of([], bench.Limits(2.0, 1.0, 50.0, 100.0)))["tuning"]
+        == record["meta"]["tuning"]
+    )
+    assert record["meta"]["tuning"] in bench.text_of([], bench.Limits(2.0, 1.0, 50.0, 100.0))
 
 
 def test_a_damaged_profile_is_one_line_and_the_run_goes_on(flat, tmp_path):

@@ -151,7 +151,7 @@ class NetworkFilter {
 
   // A strip and the lines that go into it and come out of it.
   struct Strip : MedianStrip<Key> {
-    Key *line, *signs_line, *shifts_line;
+    Key *line, *signs_line, *uppers_line, *shifts_line;
 
     Strip(const NetworkSizes& network, int tiles_in_a_lane, std::ptrdiff_t stride, int untrimmed_strips)
         : MedianStrip<Key>{network, tiles_in_a_lane, stride}, tiles_(2 * std::size_t(network.lanes) * this->tiles),
@@ -161,7 +161,7 @@ class NetworkFilter {
       this->shifted = tiles_.data() + tiles_.size() / 2;
       const std::ptrdiff_t ring = this->row_size() * this->ring_rows(), outputs = this->medians_size();
       const std::ptrdiff_t line_size = this->line_size() + network.lanes;
-      memory_.resize(2 * ring + 3 * outputs + 2 * this->row_size() + network.workspace + 3 * line_size);
+      memory_.resize(2 * ring + 3 * outputs + 2 * this->row_size() + network.workspace + 4 * line_size);
       Key* free = memory_.data();
       const auto take = [&](std::ptrdiff_t n) { return std::exchange(free, free + n); };
       this->pixels = take(ring);
@@ -172,7 +172,8 @@ class NetworkFilter {
       this->column_sums = take(2 * this->row_size());
       this->workspace = take(network.workspace);
       line = take(line_size);
-      signs_line = take(line_size);
+      signs_line = take(line_size);  // never anything but signs, beyond the frame too
+      uppers_line = take(line_size);
       shifts_line = take(line_size);
     }
 
@@ -197,14 +198,14 @@ class NetworkFilter {
     void take(int r) {
       FLECK_PICK(take_line<Key>)(*this, this->medians, r, line);
       if (!this->masked) return;
-      FLECK_PICK(take_line<Key>)(*this, this->uppers, r, signs_line);
+      FLECK_PICK(take_line<Key>)(*this, this->uppers, r, uppers_line);
       FLECK_PICK(take_line<Key>)(*this, this->shifts, r, shifts_line);
     }
 
     // n outputs of the lines from `at` on.
     void write(std::ptrdiff_t at, std::int64_t n, Out* out, std::ptrdiff_t stride) const {
       if (this->masked)
-        FLECK_PICK(write_means<E, Out>)(line + at, signs_line + at, shifts_line + at, n, out, stride);
+        FLECK_PICK(write_means<E, Out>)(line + at, uppers_line + at, shifts_line + at, n, out, stride);
       else
         FLECK_PICK(write_values<E, Out>)(line + at, n, out, stride);
     }
