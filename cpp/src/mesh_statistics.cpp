@@ -184,7 +184,7 @@ double median(Ranks& ranks, std::int64_t first, std::int64_t count) {
   return std::midpoint<double>(ranks[first + (count - 1) / 2], ranks[first + count / 2]);
 }
 
-double standard_deviation(const Sums& of) {
+double standard_deviation(const BoxSums& of) {
   if (of.count < 2) return 0.0;
   const double n = static_cast<double>(of.count);
   return std::sqrt(std::max(0.0, of.squares - of.first * of.first / n) / (n - 1));
@@ -208,9 +208,9 @@ struct Range {
 };
 
 // The mean lies farther from the centre than a standard deviation: its square and the mean square cancel.
-bool cancels(const Sums& of) { return 2 * of.first * of.first > of.squares * static_cast<double>(of.count); }
+bool cancels(const BoxSums& of) { return 2 * of.first * of.first > of.squares * static_cast<double>(of.count); }
 
-// Sums over a range that changes little from round to round: those of its core are taken once, and then only what
+// BoxSums over a range that changes little from round to round: those of its core are taken once, and then only what
 // lies outside the core is looked at.
 template <class T>
 class RangeSums {
@@ -227,8 +227,8 @@ class RangeSums {
   const Range<T>& core() const { return core_; }
 
   // The range covers the core.
-  Sums operator()(const Range<T>& range) const {
-    Sums all = FLECK_PICK(sum_inside<T>)(outside_.data(), outside_size_, range.low, range.high, centre_, nullptr);
+  BoxSums operator()(const Range<T>& range) const {
+    BoxSums all = FLECK_PICK(sum_inside<T>)(outside_.data(), outside_size_, range.low, range.high, centre_, nullptr);
     all.count += inside_.count;
     all.first += inside_.first;
     all.squares += inside_.squares;
@@ -242,7 +242,7 @@ class RangeSums {
  private:
   T centre_ = 0;
   Range<T> core_{};
-  Sums inside_;
+  BoxSums inside_;
   std::int64_t outside_size_ = 0;
   Aligned<T> outside_;
 };
@@ -269,7 +269,7 @@ class Clipper {
       const double reach = options_.clip * result.noise;
       const auto range = Range<T>::about(result.level, reach), core = Range<T>::about(result.level, 0.75 * reach);
       if (round == 0 || !range.covers(sums_.core())) sums_.assign(sample, n, result.level, core);
-      Sums kept = sums_(range);
+      BoxSums kept = sums_(range);
       if (sums_.below(range) == below && kept.count == result.count) break;
       below = sums_.below(range);
       result.count = kept.count;
@@ -289,7 +289,7 @@ class Clipper {
     const double deviation = median(deviation_ranks_, 0, n);
     if (deviation > 0.0) return deviation / 0.6744897501960817;  // the upper quartile of a unit normal
     constexpr T all = std::numeric_limits<T>::infinity();
-    const Sums sums = FLECK_PICK(sum_inside<T>)(sample, n, -all, all, static_cast<T>(level), nullptr);
+    const BoxSums sums = FLECK_PICK(sum_inside<T>)(sample, n, -all, all, static_cast<T>(level), nullptr);
     return standard_deviation(sums) / correction_;
   }
 

@@ -167,10 +167,10 @@ void sort_few(const T* values, int n, T* sorted) noexcept {
   }
 }
 
-// --- Sums ------------------------------------------------------------------------------------------------------
+// --- BoxSums ------------------------------------------------------------------------------------------------------
 
 template <class T>
-Sums sum_inside(const T* values, std::int64_t n, T low, T high, T centre, T* outside) noexcept {
+BoxSums sum_inside(const T* values, std::int64_t n, T low, T high, T centre, T* outside) noexcept {
   constexpr int partial = 16;  // number i belongs to partial sum i % 16
   constexpr unsigned every = (1u << lanes<T>) - 1;
   Lanes<double> first[partial / lanes<double>] = {}, squares[partial / lanes<double>] = {};
@@ -202,7 +202,7 @@ Sums sum_inside(const T* values, std::int64_t n, T low, T high, T centre, T* out
     for (int k = 0; k < partial; ++k) rest[k] = i + k < n ? values[i + k] : infinity<T>;
     add(rest);
   }
-  Sums total{kept};
+  BoxSums total{kept};
   for (int k = 0; k < partial; ++k) {
     total.first += first[k / lanes<double>][k % lanes<double>];
     total.squares += squares[k / lanes<double>][k % lanes<double>];
@@ -225,7 +225,7 @@ void interpolate_row(const double* nodes, const std::int64_t* begin, std::int64_
   template std::int64_t count_below(const T*, std::int64_t, T) noexcept;                                        \
   template Extremes<T> extremes_inside(const T*, std::int64_t, T, T) noexcept;                                  \
   template void sort_few(const T*, int, T*) noexcept;                                                           \
-  template Sums sum_inside(const T*, std::int64_t, T, T, T, T*) noexcept;
+  template BoxSums sum_inside(const T*, std::int64_t, T, T, T, T*) noexcept;
 FLECK_FOR(float)
 FLECK_FOR(double)
 #undef FLECK_FOR

@@ -21,7 +21,7 @@ struct Extremes {
   T least, greatest;
 };
 
-struct Sums {
+struct BoxSums {
   std::int64_t count = 0;
   double first = 0, squares = 0;  // of the differences from a centre, and of their squares
 };
@@ -50,7 +50,7 @@ struct Sums {
   /* Over low <= x < high, added up in an order that depends on n alone. Copies the others, unless outside     \
      is null. */                                                                                               \
   template <class T>                                                                                           \
-  Sums sum_inside(const T* values, std::int64_t n, T low, T high, T centre, T* outside) noexcept;              \
+  BoxSums sum_inside(const T* values, std::int64_t n, T low, T high, T centre, T* outside) noexcept;              \
   /* Pixels begin[k] to before begin[k + 1] lie weight[pixel] of the way from nodes[k] to nodes[k + 1]. */     \
   void interpolate_row(const double* nodes, const std::int64_t* begin, std::int64_t spans,                     \
                        const double* weight, float* out) noexcept;
