@@ -130,7 +130,7 @@ class LineFilter {
         if (row < 0)
           fill(row, keys, present, n, pixels);
         else
-          pixels.complete &= FLECK_PICK(read_ordered<E, Swapped>)(run_at(row, first), n, keys, present);
+          pixels.complete &= read_(run_at(row, first), n, keys, present);
         std::fill(keys + n, keys + lines, keys[n - 1]);
         std::fill(present + n, present + lines, present[n - 1]);
       }
@@ -149,7 +149,7 @@ class LineFilter {
     Key* const keys = work.turned.data() + line * block_;
     std::uint8_t* const present = work.turned_present.data() + line * block_;
     const auto read = [&](std::int64_t col, std::int64_t k, std::int64_t n) {
-      pixels.complete &= FLECK_PICK(read_ordered<E, Swapped>)(run_at(row, col), n, keys + k, present + k);
+      pixels.complete &= read_(run_at(row, col), n, keys + k, present + k);
     };
     if (start >= 0 && start + block_ <= length_) {
       read(start, 0, block_);
@@ -259,6 +259,8 @@ class LineFilter {
   bool down_;  // lines are columns
   std::int64_t length_, across_;
   int half_, block_ = half_ + 1;
+  // Chosen once: they are called for a few pixels each.
+  decltype(&baseline::read_ordered<E, Swapped>) read_ = FLECK_PICK(read_ordered<E, Swapped>);
   decltype(&baseline::sort_pieces<Signed, 8>) sort_;
   decltype(&baseline::middle_keys<Signed, 8>) middle_;
   Key outside_ = left_out<Key>;

@@ -161,7 +161,7 @@ class NetworkFilter {
       this->shifted = tiles_.data() + tiles_.size() / 2;
       const std::ptrdiff_t ring = this->row_size() * this->ring_rows(), outputs = this->medians_size();
       const std::ptrdiff_t line_size = this->line_size() + network.lanes;
-      memory_.resize(2 * ring + 3 * outputs + 2 * this->row_size() + network.workspace + 4 * line_size);
+      memory_.resize(2 * ring + 3 * outputs + 3 * this->row_size() + network.workspace + 4 * line_size);
       Key* free = memory_.data();
       const auto take = [&](std::ptrdiff_t n) { return std::exchange(free, free + n); };
       this->pixels = take(ring);
@@ -169,7 +169,7 @@ class NetworkFilter {
       this->medians = take(outputs);
       this->uppers = take(outputs);
       this->shifts = take(outputs);
-      this->column_sums = take(2 * this->row_size());
+      this->sums = take(3 * this->row_size());
       this->workspace = take(network.workspace);
       line = take(line_size);
       signs_line = take(line_size);  // never anything but signs, beyond the frame too

@@ -71,3 +71,20 @@ TEST_CASE("no choice changes a byte of the medians and the smoothed frame") {
     }
   }
 }
+
+TEST_CASE("lanes of as many columns as can be chosen hold their sums of what is left out") {
+  const Restored restored;
+  constexpr std::int64_t rows = 6, cols = 66000;
+  std::vector<float> data = noise(rows * cols), plain(data.size()), wide(data.size());
+  for (std::size_t i = 0; i < data.size(); i += 7) data[i] = std::numeric_limits<float>::quiet_NaN();
+  const auto filter = [&](std::vector<float>& out) {
+    fleck::median_filter<float>(image_of(data, rows, cols), {}, {out.data(), rows, cols, cols}, {3, 3},
+                                fleck::Border::nearest, nullptr, 1);
+  };
+  filter(plain);
+  fleck::Tuning choices;
+  choices.network_cols = 4096;
+  fleck::set_tuning(choices);
+  filter(wide);
+  CHECK(same_bytes(plain, wide));
+}

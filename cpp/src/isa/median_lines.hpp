@@ -1,8 +1,8 @@
 // Running medians along 16 lines side by side, by merging what is sorted.
 //
-// A line is cut into blocks of `half` + 1 = 2^k pixels, and a window has 2 half + 1 of them. A plane of a block holds
-// a row of 16 lines for each of its pixels; all planes are aligned to 64 bytes. Keys are signed integers in the order
-// of the values they stand for.
+// A line is cut into blocks of `Block` = 2^k pixels, and a window has 2 Block - 1 of them. A plane of a block holds a
+// row of 16 lines for each of its pixels; all planes are aligned to 64 bytes. Keys are signed integers in the order of
+// the values they stand for.
 #pragma once
 
 #include <cstdint>

@@ -16,7 +16,6 @@ namespace {
 
 constexpr int max_rows = 64;  // of the input of a tile
 constexpr int strips_untrimmed = 16;
-constexpr int max_lane_tiles = 256;
 
 // A tile's share of the memory that the next strip wants.
 template <class T>
@@ -70,7 +69,7 @@ struct Shifts {
   static void sum(MedianStrip<T>& strip, const T* const* signs) {
     const NetworkSizes& sizes = strip.sizes;
     const int cols = strip.lane_cols() + sizes.window_cols - 1;
-    T* const sums = strip.column_sums;
+    T* const sums = strip.sums;
     T* const counts = sums + strip.row_size();
     for (int c = 0; c < cols; ++c) {
       V sum{}, count{};
@@ -82,14 +81,16 @@ struct Shifts {
       L::store(sums, c, sum);
       L::store(counts, c, count);
     }
-    V farthest[max_lane_tiles] = {};
+    T* const farthest = counts + strip.row_size();
+    for (int j = 0; j < strip.tiles; ++j) L::store(farthest, j, V{});
     for (int r = 0; r < sizes.tile_rows; ++r) {
       if (r > 0) exchange_rows(signs[r - 1], signs[r - 1 + sizes.window_rows], cols, sums, counts);
       sum_row(strip, sums, counts, strip.shifts + std::ptrdiff_t(r) * strip.lane_cols() * L::lanes, farthest);
     }
     strip.shifted_count = 0;
+    const V most = V{} + static_cast<T>(2 * sizes.margin);
     for (int j = 0; j < strip.tiles; ++j)
-      for (std::uint64_t bits = L::bits(L::less(V{} + static_cast<T>(2 * sizes.margin), farthest[j])); bits; bits &= bits - 1)
+      for (std::uint64_t bits = L::bits(L::less(most, L::load(farthest, j))); bits; bits &= bits - 1)
         strip.shifted[strip.shifted_count++] = __builtin_ctzll(bits) * strip.tiles + j;
   }
 
@@ -102,21 +103,23 @@ struct Shifts {
     }
   }
 
-  static void sum_row(const MedianStrip<T>& strip, const T* sums, const T* counts, T* shifts, V* farthest) {
+  static void sum_row(const MedianStrip<T>& strip, const T* sums, const T* counts, T* shifts, T* farthest) {
     const int window = strip.sizes.window_cols;
     const T area = static_cast<T>(strip.sizes.window_rows * window), none = no_pixel;
     V sum{}, count{};
     for (int c = 0; c < window - 1; ++c) sum += L::load(sums, c), count += L::load(counts, c);
     for (int j = 0, c = 0; j < strip.tiles; ++j) {
+      V far = L::load(farthest, j);
       for (const int end = c + strip.sizes.tile_cols; c < end; ++c) {
         sum += L::load(sums, c + window - 1);
         count += L::load(counts, c + window - 1);
         const V known = count < area ? sum : V{};
-        farthest[j] = L::max(farthest[j], L::max(known, -known));
+        far = L::max(far, L::max(known, -known));
         L::store(shifts, c, count < area ? known : V{} + none);
         sum -= L::load(sums, c);
         count -= L::load(counts, c);
       }
+      L::store(farthest, j, far);
     }
   }
 };

@@ -40,7 +40,7 @@ struct MedianStrip {
   T* uppers = nullptr;               // like medians, when the strip is masked
   T* shifts = nullptr;               // like medians: sums of signs, no_pixel where every pixel is left out
   T* workspace = nullptr;            // aligned, initialised
-  T* column_sums = nullptr;          // 2 * row_size() elements, aligned
+  T* sums = nullptr;                 // 3 * row_size() elements, aligned
   int fetch_rows = 0;      // memory that will be wanted after this strip, and is called for while it is computed:
   std::ptrdiff_t fetch_bytes = 0;
   const std::byte* fetch[max_fetch_rows] = {};
