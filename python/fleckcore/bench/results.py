@@ -113,18 +113,21 @@ def draw(measurements: Sequence[Measurement], limits: Limits, path: Path) -> Non
         for threads, inside, label in THREADS_DRAWN:
             if threads in m.ms:
                 axes.plot(m.ms[threads], y, "o", color="tab:blue", mfc=inside, ms=5, label=label)
-        for rival in m.rivals:
-            axes.plot(rival.ms, y, "x", color="tab:red", label="others, 1 thread")
-            axes.annotate(
-                rival.name, (rival.ms, y), xytext=(5, -3), textcoords="offset points", fontsize=7
-            )
+        rivals = sorted(m.rivals, key=lambda rival: rival.ms)
+        for rival in rivals:
+            axes.plot(rival.ms, y, "x", color="tab:red", label="others, 1 thread, named from left")
+        if rivals:  # side by side at the last of them: names of neighbours would cover each other
+            names = "; ".join(rival.name for rival in rivals)
+            at = rivals[-1].ms, y
+            axes.annotate(names, at, xytext=(5, -3), textcoords="offset points", fontsize=7)
     axes.axvline(limits.copy_ms, color="0.6", lw=1, label="copy of the float32 frame")
     axes.set_xscale("log")
     axes.set_xlabel("milliseconds for a frame of 4096 x 2048 pixels, shortest of many")
     axes.set_yticks(
         range(len(measurements)), [f"{m.kernel}: {m.name}" for m in measurements], fontsize=7
     )
-    axes.invert_yaxis()
+    axes.set_ylim(len(measurements), -1)
+    axes.set_xlim(right=3 * axes.get_xlim()[1])  # room for the names
     axes.grid(axis="x", which="both", alpha=0.25)
     handles, labels = axes.get_legend_handles_labels()
     unique = dict(zip(labels, handles, strict=True))
