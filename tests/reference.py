@@ -376,6 +376,21 @@ def _mean_of(pixels, least):
 PROFILE_HELD = np.array([False] * 7 + [True] * 2)
 
 
+def peak_search(image, noise, limit, mask=None):
+    """Peaks over their noise in raster order, and what is opposite in every third row and column, sorted."""
+    with np.errstate(over="ignore"):
+        significance = np.divide(image, noise, dtype=np.float32)
+    significance[np.isinf(significance)] = 0
+    padded = np.pad(significance, 1, constant_values=-np.inf)
+    peaks = []
+    for y, x in np.argwhere(significance > np.float32(limit)):
+        around = padded[y : y + 3, x : x + 3].ravel()
+        if (around[4] > around[:4]).all() and (around[4] >= around[5:]).all():
+            peaks.append((int(y), int(x), float(around[4])))
+    counts = np.ones(image.shape, bool) if mask is None else ~mask
+    return peaks, np.sort(-significance[::3, ::3][counts[::3, ::3]])
+
+
 def profile_fit(patch, starts):
     """All features of one patch: value, covariance and rms of each, and the mean square residual."""
     transmission, noise = (np.asarray(a, float) for a in (patch.transmission, patch.noise))

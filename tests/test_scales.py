@@ -34,7 +34,7 @@ def whole(scale, loss, mask, error, doubt):
         np.hypot(noise, gaussian_filter(doubt, sigma) if sigma else doubt, out=noise)
     smooth[~np.isfinite(smooth) | mask] = 0.0
     significance = smooth / noise
-    quantile = float(np.quantile(-significance[::3, ::3][~mask[::3, ::3]], 0.999))
+    quantile = np.quantile(-significance[::3, ::3][~mask[::3, ::3]].astype(float), 0.999)
     tail = max(1.0, quantile / NormalDist().inv_cdf(0.999))
     return (significance * np.float32(1 / tail) if tail > 1 else significance), tail
 

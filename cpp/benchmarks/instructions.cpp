@@ -12,6 +12,7 @@
 #include "fleck/median_filter.hpp"
 #include "fleck/literal_search.hpp"
 #include "fleck/mesh_statistics.hpp"
+#include "fleck/peak_search.hpp"
 #include "fleck/profile_fit.hpp"
 #include "fleck/runtime.hpp"
 #include "fleck/shadow_search.hpp"
@@ -75,7 +76,7 @@ int main(int argc, char** argv) {
   std::vector<float> out(pixels);
   std::vector<std::uint16_t> whole_out(pixels);
   std::vector<std::int32_t> labels(pixels);
-  std::vector<double> levels(boxes), noises(boxes);
+  std::vector<double> levels(boxes), noises(boxes), deviations(boxes, deviation);
   std::vector<std::int64_t> counts(boxes);
   // Of a mean of 1 and a tenth of that as noise: no feature is there.
   std::vector<float> noisy(frame.begin(), frame.begin() + 64 * 64), noise_of_it(64 * 64, 0.1f);
@@ -115,6 +116,11 @@ int main(int argc, char** argv) {
       {"shadow_search",
        [&] { fleck::shadow_search(image, {}, 8, fleck::ShadowPart::whole, {}, plane(out, cols), 1); }},
       {"streak_search", [&] { fleck::streak_search(image, {}, 24, 30, plane(out, cols), 1); }},
+      {"peak_search",
+       [&] {
+         const fleck::PeakNoise noise{plane(deviations, cols / box), box, box, 1e-5f, {}, 1, {}};
+         fleck::peak_search(image, {}, noise, 1.02f * level / deviation, 2, 1);
+       }},
       {"profile_fit", [&] { fleck::profile_fit({&patch, 1}, {&start, 1}, {&fitted, 1}, {&misfit, 1}, 1); }},
       {"literal_search",
        [&] {

@@ -65,6 +65,15 @@ inline Mask mask_of(const std::optional<py::array>& array, const Image& image) {
           array->strides(1)};
 }
 
+// A mesh of boxes, any strides.
+inline View2D<const double> mesh_of(const py::array& array) {
+  require(py::isinstance<py::array_t<double>>(array) && array.ndim() == 2, "mesh must be a float64 plane");
+  constexpr py::ssize_t size = sizeof(double);
+  require(array.strides(0) % size == 0 && array.strides(1) % size == 0, "mesh strides are not whole elements");
+  return {static_cast<const double*>(array.data()), array.shape(0), array.shape(1), array.strides(0) / size,
+          array.strides(1) / size};
+}
+
 // A writable output of exactly this type and shape, any strides.
 template <class T>
 View2D<T> output_of(py::array& array, std::int64_t rows, std::int64_t cols) {

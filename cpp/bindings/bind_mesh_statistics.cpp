@@ -7,18 +7,6 @@
 #include "running.hpp"
 
 namespace fleck::bindings {
-namespace {
-
-View2D<const double> mesh_of(const py::array& array) {
-  require(py::isinstance<py::array_t<double>>(array) && array.ndim() == 2, "mesh must be a float64 plane");
-  constexpr py::ssize_t size = sizeof(double);
-  require(array.strides(0) % size == 0 && array.strides(1) % size == 0, "mesh strides are not whole elements");
-  return {static_cast<const double*>(array.data()), array.shape(0), array.shape(1), array.strides(0) / size,
-          array.strides(1) / size};
-}
-
-}  // namespace
-
 void bind_mesh_statistics(py::module_& m) {
   m.def("mesh_statistics", [](const py::array& data, const std::optional<py::array>& mask, std::int64_t box_rows,
                               std::int64_t box_cols, double clip, int max_iterations, double min_valid,

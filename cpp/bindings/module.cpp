@@ -11,6 +11,7 @@ void bind_label_components(pybind11::module_&);
 void bind_limits(pybind11::module_& m);
 void bind_literal_search(pybind11::module_& m);
 void bind_median_filter(pybind11::module_& m);
+void bind_peak_search(pybind11::module_& m);
 void bind_profile_fit(pybind11::module_& m);
 void bind_shadow_search(pybind11::module_& m);
 void bind_streak_search(pybind11::module_& m);
@@ -29,6 +30,7 @@ PYBIND11_MODULE(_core, m) {
   fleck::bindings::bind_limits(m);
   fleck::bindings::bind_literal_search(m);
   fleck::bindings::bind_median_filter(m);
+  fleck::bindings::bind_peak_search(m);
   fleck::bindings::bind_profile_fit(m);
   fleck::bindings::bind_shadow_search(m);
   fleck::bindings::bind_streak_search(m);

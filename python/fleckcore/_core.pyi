@@ -71,6 +71,20 @@ def gaussian_filter(
 
 profile_start: np.dtype[np.void]
 
+def peak_search(
+    data: NDArray[Any],
+    mesh: NDArray[np.float64],
+    box_rows: int,
+    box_cols: int,
+    least: float,
+    error: NDArray[Any] | None,
+    white: float,
+    doubt: NDArray[Any] | None,
+    mask: NDArray[np.bool_] | None,
+    limit: float,
+    opposite_floor: float,
+    threads: int,
+) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32], int]: ...
 def profile_fit(
     patches: Sequence[tuple[int, int, NDArray[Any], NDArray[Any], NDArray[np.bool_] | None, int]],
     starts: NDArray[np.void],

@@ -15,12 +15,23 @@ from fleckcore.kernels import (
     label_components,
     median_filter,
     mesh_statistics,
+    peak_search,
     shadow_search,
     streak_search,
     trail_scan,
 )
 
-__all__ = ["gaussian", "interpolation", "label", "median", "mesh", "shadow", "streak", "trail"]
+__all__ = [
+    "gaussian",
+    "interpolation",
+    "label",
+    "median",
+    "mesh",
+    "peaks",
+    "shadow",
+    "streak",
+    "trail",
+]
 
 SIGMA = NOISE * LEVEL
 Mask = NDArray[np.bool_] | None
@@ -80,6 +91,16 @@ def interpolation(name: str, frame: NDArray[Any], box: int) -> Case:
 
     others = rivals.interpolators(frame, box)
     return Case("mesh_statistics", name, run, others, frame=frame)
+
+
+def peaks(name: str, frame: NDArray[Any], limit: float, mask: Mask = None) -> Case:
+    """Local maxima over the noise of a mesh."""
+    noise = mesh_statistics(frame, 64)
+
+    def run(threads: int) -> Any:
+        return peak_search(frame, noise, limit, mask=mask, threads=threads)
+
+    return Case("peak_search", name, run, frame=frame)
 
 
 def trail(

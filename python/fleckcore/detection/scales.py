@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
 from statistics import NormalDist
 
 import numpy as np
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from fleckcore.detection.footprint import Window
 from fleckcore.detection.parallel import bands, parallel_map
-from fleckcore.kernels import Mesh, gaussian_filter, mesh_statistics
+from fleckcore.kernels import Mesh, Peaks, gaussian_filter, mesh_statistics, peak_search
 
 __all__ = [
     "DEVIATION",
@@ -38,6 +37,9 @@ DEVIATION = 6.0
 """Single pixels so many standard deviations to the opposite side are hot pixels or cosmic rays."""
 
 TAIL_QUANTILE = 0.999
+
+TAIL_FLOOR = 2.0
+"""A quantile below this is that of no tail, wherever it is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,18 +73,30 @@ class Scale:
         """One standard deviation of ``smooth``, in a part of the frame."""
         noise = _interpolated(self.mesh, part)
         if self.error is not None:
-            white = np.float32(max(1.0, 2 * np.sqrt(np.pi) * self.sigma))
-            np.fmax(noise, self.error[part] / white, out=noise)
+            np.fmax(noise, self.error[part] / np.float32(self._white), out=noise)
         if self.doubt is not None:
             np.hypot(noise, self.doubt[part], out=noise)
         return noise
 
-    def significance(self, part: Window) -> NDArray[np.float32]:
-        """``smooth`` over its noise, in a part of the frame."""
-        with np.errstate(over="ignore"):
-            significance = np.divide(self.smooth[part], self.noise(part))
-        np.copyto(significance, 0.0, where=np.isinf(significance))
-        return significance
+    def peaks(self, limit: float, threads: int | None) -> Peaks:
+        """Local maxima of ``smooth`` over its noise."""
+        return peak_search(
+            self.smooth,
+            self.mesh,
+            limit,
+            least_noise=LEAST_NOISE,
+            error=self.error,
+            white=self._white,
+            doubt=self.doubt,
+            mask=self.mask,
+            opposite_floor=TAIL_FLOOR,
+            threads=threads,
+        )
+
+    @property
+    def _white(self) -> float:
+        """What smoothing divides white noise by."""
+        return max(1.0, 2 * float(np.sqrt(np.pi)) * self.sigma)
 
 
 @dataclass(frozen=True, order=True)
@@ -235,19 +249,6 @@ def _make_scale(
     return Scale(sigma, smooth, mask, mesh, error, left)
 
 
-@dataclass(frozen=True, eq=False)
-class _Look:
-    """What a band of one scale holds: places above the limit, and a sample of the opposite side.
-
-    Each column of ``around`` is a place with its 8 neighbours, in the order of the frame.
-    """
-
-    ys: NDArray[np.intp]
-    xs: NDArray[np.intp]
-    around: NDArray[np.float32]
-    opposite: NDArray[np.float32]
-
-
 def candidates(
     scales: Sequence[Scale], limit: float, threads: int | None = None
 ) -> list[Candidate]:
@@ -256,51 +257,26 @@ def candidates(
     The significance is divided by the scale's tail: how much farther than a Gaussian's the 99.9 % quantile of the
     opposite side (bright, for a search of shadows) lies, at least 1. It says how far from Gaussian the frame is.
     """
-    pieces = bands(len(scales[0].smooth))
-    looks = parallel_map(
-        lambda place, _: _look(place[0], place[1], limit), list(product(scales, pieces)), threads
-    )
     found: list[Candidate] = []
-    for index in range(len(scales)):
-        found += _maxima(index, looks[index * len(pieces) : (index + 1) * len(pieces)], limit)
+    for index, scale in enumerate(scales):
+        peaks = scale.peaks(limit, threads)
+        significance = peaks.significance * np.float32(1 / _tail(peaks))
+        high = np.flatnonzero(significance > limit)
+        found += [
+            Candidate(-float(significance[i]), index, int(peaks.ys[i]), int(peaks.xs[i]))
+            for i in high
+        ]
     return sorted(found)
 
 
-def _look(scale: Scale, rows: slice, limit: float) -> _Look:
-    height, width = scale.smooth.shape
-    top, bottom = rows.start, rows.stop
-    first, last = max(0, top - 1), min(height, bottom + 1)
-    padded = np.full((bottom - top + 2, width + 2), -np.inf, np.float32)
-    padded[first - top + 1 : last - top + 1, 1:-1] = scale.significance(np.s_[first:last, :])
-    inner = padded[1:-1, 1:-1]
-    ys, xs = np.nonzero(inner > limit)
-    around = np.stack([padded[ys + dy, xs + dx] for dy, dx in product(range(3), range(3))])
-    every_third = np.s_[-top % 3 :: 3, ::3]
-    opposite = -inner[every_third][~scale.mask[rows][every_third]]
-    return _Look(ys + top, xs, around, opposite)
-
-
-def _maxima(index: int, looks: Sequence[_Look], limit: float) -> list[Candidate]:
-    around = np.concatenate([look.around for look in looks], axis=1)
-    tail = _tail(np.concatenate([look.opposite for look in looks]))
-    if tail > 1:
-        around *= np.float32(1 / tail)
-    centre = around[4]
-    highest = centre > limit
-    for neighbour in around[:4]:
-        highest &= centre > neighbour  # of equal pixels the last one counts
-    for neighbour in around[5:]:
-        highest &= centre >= neighbour
-    ys = np.concatenate([look.ys for look in looks])[highest]
-    xs = np.concatenate([look.xs for look in looks])[highest]
-    return [
-        Candidate(-float(value), index, int(y), int(x))
-        for value, y, x in zip(centre[highest], ys, xs, strict=True)
-    ]
-
-
-def _tail(opposite: NDArray[np.float32]) -> float:
-    if opposite.size < 1000:
+def _tail(peaks: Peaks) -> float:
+    if peaks.sampled < 1000:
         return 1.0
-    quantile = float(np.quantile(opposite, TAIL_QUANTILE))
+    at = TAIL_QUANTILE * (peaks.sampled - 1)
+    below = int(at)
+    first = below - (peaks.sampled - peaks.opposite.size)
+    if first < 0:  # not even the floor
+        return 1.0
+    low, high = np.partition(peaks.opposite, [first, first + 1])[first : first + 2].astype(float)
+    quantile = float(low + (at - below) * (high - low))
     return max(1.0, quantile / NormalDist().inv_cdf(TAIL_QUANTILE))

@@ -18,6 +18,7 @@ from fleckcore.kernels._literal_search import (
 from fleckcore.kernels._median_filter import MEDIAN_MODES, median_filter
 from fleckcore.kernels._memory import sparse_zeros
 from fleckcore.kernels._mesh_statistics import Mesh, interpolate_mesh, mesh_statistics
+from fleckcore.kernels._peak_search import Peaks, peak_search
 from fleckcore.kernels._profile_fit import PROFILE_START, ProfilePatch, profile_fit
 from fleckcore.kernels._runtime import build_config, default_threads
 from fleckcore.kernels._shadow_search import shadow_search
@@ -41,6 +42,7 @@ __all__ = [
     "Components",
     "LiteralObjects",
     "Mesh",
+    "Peaks",
     "ProfilePatch",
     "Trails",
     "build_config",
@@ -54,6 +56,7 @@ __all__ = [
     "machine",
     "median_filter",
     "mesh_statistics",
+    "peak_search",
     "processor",
     "profile_fit",
     "profile_path",
