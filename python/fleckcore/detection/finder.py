@@ -20,6 +20,7 @@ from fleckcore.detection.footprint import (
 from fleckcore.detection.measure import CutOut, Measures, grow, measure
 from fleckcore.detection.normalise import Normalised
 from fleckcore.detection.options import Options
+from fleckcore.detection.parallel import bands, parallel_map
 from fleckcore.detection.planes import Computed, Light, Plane
 from fleckcore.detection.profile import (
     Patch,
@@ -97,10 +98,7 @@ class Finder:
         self.threads = threads
         self.not_listed: Counter[str] = Counter()
         self.not_listed_pixels = 0
-        loss = np.float32(1) - normalised.transmission
-        loss = -loss if options.bright else loss
-        mask = deviating(loss, normalised.mask, options.mesh, threads)
-        loss[mask] = 0.0
+        loss, mask = _loss(normalised, options, threads)
         self.scales = make_scales(
             loss,
             normalised.error,
@@ -112,8 +110,9 @@ class Finder:
         )
         self.loss: Plane = loss
         self.mask: Plane = mask
-        self.deviant = int(np.count_nonzero(mask & ~normalised.mask))
-        self.searched_pixels = mask.size - int(np.count_nonzero(mask))
+        left_out = int(np.count_nonzero(mask))
+        self.deviant = left_out - int(np.count_nonzero(normalised.mask))
+        self.searched_pixels = mask.size - left_out
         error = normalised.error
         self.pixel_noise: Plane = (
             Computed(loss.shape, self.scales[0].noise) if error is None else error
@@ -393,3 +392,21 @@ class Finder:
             blend=footprint.blend,
             **asdict(self.profiles[index]),
         )
+
+
+def _loss(
+    normalised: Normalised, options: Options, threads: int | None
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """The light that pixels lose, or win, and which are left out: they lose nothing."""
+    loss = np.empty(normalised.mask.shape, np.float32)
+    every = bands(len(loss))
+
+    def subtract(rows: slice, _: int) -> None:
+        np.subtract(np.float32(1), normalised.transmission[rows], out=loss[rows])
+        if options.bright:
+            np.negative(loss[rows], out=loss[rows])
+
+    parallel_map(subtract, every, threads)
+    mask = deviating(loss, normalised.mask, options.mesh, threads)
+    parallel_map(lambda rows, _: np.copyto(loss[rows], 0, where=mask[rows]), every, threads)
+    return loss, mask

@@ -110,7 +110,7 @@ def normalise(
         return _as_it_is(frame)
     if method == "literal":
         level = _mesh_level(frame, threads)
-        return _divide(frame, level, frame.mask, "literal", 0.0)
+        return _divide(frame, level, frame.mask, "literal", 0.0, threads)
     normalised = _ratio(frame, window, stripe_window, unlit_below, threads)
     if method == "ratio":
         return normalised
@@ -151,17 +151,22 @@ def _ratio(
         median = median_filter(frame.data[part], size, mask=mask[part], threads=threads)
         with np.errstate(over="ignore"):
             level[part] = median
-    transmission, _ = _transmission(frame, level, mask, unlit_below)
+    transmission, left_out = _transmission(frame, level, mask, unlit_below, threads)
     for part in sections(frame):
         rows, cols = fitting(stripe_window, level[part].shape)
         along = np.empty(level[part].shape, np.float32)
         for stripe in ((1, cols), (rows, 1)):
             median_filter(transmission[part], stripe, threads=threads, out=along)
             _take_out(along, transmission[part], level[part], unlit_below, threads)
-    searched = np.isfinite(transmission)
-    transmission[~searched] = np.nan
-    unlit = int(np.count_nonzero(~searched & ~mask))
-    return Normalised(transmission, _relative_error(frame, level), level, ~searched, "ratio", unlit)
+
+    def leave_out(rows: slice, _: int) -> int:
+        np.logical_not(np.isfinite(transmission[rows]), out=left_out[rows])
+        np.copyto(transmission[rows], np.nan, where=left_out[rows])
+        return int(np.count_nonzero(left_out[rows] & ~mask[rows]))
+
+    unlit = sum(parallel_map(leave_out, bands(len(mask)), threads))
+    error = _relative_error(frame, level, threads)
+    return Normalised(transmission, error, level, left_out, "ratio", unlit)
 
 
 def _take_out(
@@ -198,30 +203,45 @@ def _divide(
     mask: NDArray[np.bool_],
     method: Method,
     unlit_below: float,
+    threads: int | None,
 ) -> Normalised:
-    transmission, left_out = _transmission(frame, level, mask, unlit_below)
-    error = _relative_error(frame, level)
+    transmission, left_out = _transmission(frame, level, mask, unlit_below, threads)
+    error = _relative_error(frame, level, threads)
     unlit = int(np.count_nonzero(left_out)) - int(np.count_nonzero(mask))
     return Normalised(transmission, error, level, left_out, method, unlit)
 
 
 def _transmission(
-    frame: Frame, level: NDArray[np.float32], mask: NDArray[np.bool_], unlit_below: float
+    frame: Frame,
+    level: NDArray[np.float32],
+    mask: NDArray[np.bool_],
+    unlit_below: float,
+    threads: int | None,
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """The frame over its level, and ``mask`` with what is unlit."""
     typical = require_level(frame, level, mask)
-    with np.errstate(invalid="ignore"):
-        unlit = ~(level > max(unlit_below * typical, float(np.finfo(np.float32).tiny)))
-    mask = mask | unlit
-    transmission = over_level(frame.data, level)
-    transmission[mask] = np.nan
-    return transmission, mask
+    least = max(unlit_below * typical, float(np.finfo(np.float32).tiny))
+    transmission, left_out = np.empty(frame.shape, np.float32), np.empty(frame.shape, bool)
+
+    def divide(rows: slice, _: int) -> None:
+        with np.errstate(invalid="ignore"):
+            np.logical_not(level[rows] > least, out=left_out[rows])
+        left_out[rows] |= mask[rows]
+        over_level(frame.data[rows], level[rows], transmission[rows])
+        np.copyto(transmission[rows], np.nan, where=left_out[rows])
+
+    parallel_map(divide, bands(len(level)), threads)
+    return transmission, left_out
 
 
-def over_level(values: NDArray[Any], level: NDArray[np.float32]) -> NDArray[np.float32]:
+def over_level(
+    values: NDArray[Any], level: NDArray[np.float32], out: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
     """Divide pixels, or their errors, by the level."""
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        ratio: NDArray[np.float32] = np.divide(values, level, dtype=np.float32, casting="unsafe")
+        ratio: NDArray[np.float32] = np.divide(
+            values, level, out=out, dtype=np.float32, casting="unsafe"
+        )
     return ratio
 
 
@@ -247,8 +267,16 @@ def _typical(level: NDArray[np.float32], mask: NDArray[np.bool_]) -> float:
     return float(np.median(lit)) if lit.size else np.nan
 
 
-def _relative_error(frame: Frame, level: NDArray[np.float32]) -> NDArray[np.float32] | None:
-    return None if frame.error is None else over_level(frame.error, level)
+def _relative_error(
+    frame: Frame, level: NDArray[np.float32], threads: int | None
+) -> NDArray[np.float32] | None:
+    if frame.error is None:
+        return None
+    error, out = frame.error, np.empty(frame.shape, np.float32)
+    parallel_map(
+        lambda rows, _: over_level(error[rows], level[rows], out[rows]), bands(len(out)), threads
+    )
+    return out
 
 
 def _subtract(after: Normalised, before: Normalised) -> Normalised:
