@@ -11,7 +11,7 @@ from typing import Any
 from fleckcore import simulate
 from fleckcore.bench import frames, tasks
 from fleckcore.bench.measure import Case
-from fleckcore.detection.search import Options, search
+from fleckcore.detection.search import find
 from fleckcore.io import read
 
 __all__ = ["cases"]
@@ -67,17 +67,14 @@ def _searches() -> Iterator[Case]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "short_dark.fits"
         simulate.write(simulate.short_dark(chip=2, seed=2), path)
-        for name, options in (
-            ("published recipe", Options(normalise="literal")),
-            ("compact shadows", Options(shapes="compact")),
-            ("all shapes and sizes", Options()),
-        ):
-            yield _search(f"{name}, from the file", path, options)
+        yield _find("published recipe, from the file", path, normalise="literal")
+        yield _find("compact shadows, from the file", path, shapes="compact")
+        yield _find("all shapes and sizes, from the file", path)
 
 
-def _search(name: str, path: Path, options: Options) -> Case:
+def _find(name: str, path: Path, **options: Any) -> Case:
     def run(threads: int) -> Any:
         (frame,) = read(path)
-        return search(frame, options=options, threads=threads).catalog
+        return find(frame, threads=threads, **options)
 
     return Case("find", name, run)

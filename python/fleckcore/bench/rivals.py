@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from functools import cache, partial
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fleckcore.bench.frames import LEVEL, NOISE
-from fleckcore.bench.measure import Rival
+from fleckcore.bench.measure import Rival, rewriting
 
 __all__ = ["backgrounds", "gaussians", "interpolators", "labellers", "medians", "versions"]
 
@@ -66,7 +67,7 @@ def _scipy_median(frame: NDArray[Any], size: tuple[int, int]) -> Rivals:
     def agrees(ours: NDArray[Any], theirs: NDArray[Any]) -> bool:
         return np.array_equal(ours[_crop(frame)][inner], theirs[inner])
 
-    run = partial(found[1].median_filter, crop, size)
+    run = rewriting(lambda out: found[1].median_filter(crop, size, output=out))
     return (Rival("scipy", found[0], run, agrees, share=crop.size / frame.size),)
 
 
@@ -83,12 +84,15 @@ def _opencv_median(frame: NDArray[Any], size: tuple[int, int]) -> Rivals:
     found = _installed("cv2")
     if found is None or size[0] != size[1] or size[0] < 3:
         return ()
-    median, side = found[1].medianBlur, size[0]
+    side = size[0]
+
+    def median(image: NDArray[Any]) -> Callable[[], Any]:
+        return rewriting(lambda out: found[1].medianBlur(image, side, out))
+
     if frame.dtype == np.uint8 or (side <= 5 and frame.dtype in (np.uint16, np.float32)):
-        return (Rival("OpenCV", found[0], partial(median, frame, side), np.array_equal),)
+        return (Rival("OpenCV", found[0], median(frame), np.array_equal),)
     if frame.dtype == np.uint16:
-        narrow = (frame >> 8).astype(np.uint8)
-        return (Rival("OpenCV on uint8", found[0], partial(median, narrow, side)),)
+        return (Rival("OpenCV on uint8", found[0], median((frame >> 8).astype(np.uint8))),)
     return ()
 
 

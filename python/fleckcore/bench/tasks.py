@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fleckcore.bench import rivals
 from fleckcore.bench.frames import LEVEL, NOISE
-from fleckcore.bench.measure import Case
+from fleckcore.bench.measure import Case, rewriting
 from fleckcore.kernels import (
     gaussian_filter,
     label_components,
@@ -39,11 +39,12 @@ Direction = Literal["+y", "-y", "+x", "-x"]
 
 
 def median(name: str, frame: NDArray[Any], size: int | tuple[int, int], mask: Mask = None) -> Case:
-    """In a window, the outermost pixels repeated beyond the edges."""
+    """In a window, the outermost pixels repeated beyond the edges; into memory that is there, as the others."""
     window = (size, size) if isinstance(size, int) else size
 
-    def run(threads: int) -> NDArray[Any]:
-        return median_filter(frame, window, mask=mask, mode="nearest", threads=threads)
+    @rewriting
+    def run(threads: int, out: NDArray[Any] | None) -> NDArray[Any]:
+        return median_filter(frame, window, mask=mask, mode="nearest", threads=threads, out=out)
 
     others = rivals.medians(frame, window) if mask is None else ()
     return Case("median_filter", name, run, others, frame=frame)
