@@ -10,6 +10,7 @@ void bind_mesh_statistics(pybind11::module_& m);
 void bind_label_components(pybind11::module_&);
 void bind_limits(pybind11::module_& m);
 void bind_literal_search(pybind11::module_& m);
+void bind_measure_feature(pybind11::module_& m);
 void bind_median_filter(pybind11::module_& m);
 void bind_peak_search(pybind11::module_& m);
 void bind_profile_fit(pybind11::module_& m);
@@ -29,6 +30,7 @@ PYBIND11_MODULE(_core, m) {
   fleck::bindings::bind_label_components(m);
   fleck::bindings::bind_limits(m);
   fleck::bindings::bind_literal_search(m);
+  fleck::bindings::bind_measure_feature(m);
   fleck::bindings::bind_median_filter(m);
   fleck::bindings::bind_peak_search(m);
   fleck::bindings::bind_profile_fit(m);

@@ -128,6 +128,14 @@ def trail_scan(
     profile: NDArray[np.float64],
     threads: int,
 ) -> None: ...
+def measure_feature(
+    loss: NDArray[Any],
+    noise: NDArray[Any],
+    level: NDArray[Any],
+    usable: NDArray[np.bool_],
+    free: NDArray[np.bool_],
+    footprint: NDArray[np.bool_],
+) -> tuple[float | int, ...]: ...
 def median_filter(
     data: NDArray[Any],
     mask: NDArray[Any] | None,

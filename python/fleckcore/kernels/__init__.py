@@ -15,6 +15,7 @@ from fleckcore.kernels._literal_search import (
     LiteralObjects,
     literal_search,
 )
+from fleckcore.kernels._measure_feature import measure_feature
 from fleckcore.kernels._median_filter import MEDIAN_MODES, median_filter
 from fleckcore.kernels._memory import sparse_zeros
 from fleckcore.kernels._mesh_statistics import Mesh, interpolate_mesh, mesh_statistics
@@ -54,6 +55,7 @@ __all__ = [
     "label_components",
     "literal_search",
     "machine",
+    "measure_feature",
     "median_filter",
     "mesh_statistics",
     "peak_search",
