@@ -18,6 +18,7 @@ void bind_shadow_search(pybind11::module_& m);
 void bind_streak_search(pybind11::module_& m);
 void bind_trail_scan(pybind11::module_& m);
 void bind_tuning(pybind11::module_& m);
+void bind_word_sum(pybind11::module_& m);
 }  // namespace fleck::bindings
 
 PYBIND11_MODULE(_core, m) {
@@ -38,4 +39,5 @@ PYBIND11_MODULE(_core, m) {
   fleck::bindings::bind_streak_search(m);
   fleck::bindings::bind_trail_scan(m);
   fleck::bindings::bind_tuning(m);
+  fleck::bindings::bind_word_sum(m);
 }

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fleckcore.detection.search import Options, SearchResult, find, search
     from fleckcore.errors import FleckError
     from fleckcore.frame import Frame, FrameMeta
-    from fleckcore.io import read
+    from fleckcore.io.read import read
     from fleckcore.kernels import (
         build_config,
         label_components,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from fleckcore.errors import InputFileError
 from fleckcore.io.blocks import BLOCK, Blocks, Hdu
+from fleckcore.kernels import word_sum
 
 __all__ = ["ones_sum", "verify_hdu"]
 
@@ -16,7 +15,7 @@ def ones_sum(data: memoryview | bytes, start: int = 0) -> int:
     ``data`` is padded with zeros to whole words.
     """
     body = len(data) // 4 * 4
-    total = start + int(np.frombuffer(data[:body], ">u4").sum(dtype=np.uint64))
+    total = start + word_sum(data)
     total += int.from_bytes(bytes(data[body:]).ljust(4, b"\0"), "big") if body < len(data) else 0
     while total >> 32:
         total = (total & 0xFFFFFFFF) + (total >> 32)

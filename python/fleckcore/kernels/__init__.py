@@ -33,6 +33,7 @@ from fleckcore.kernels._tuning import (
     set_tuning,
     tuning_in_use,
 )
+from fleckcore.kernels._word_sum import word_sum
 
 __all__ = [
     "DEVIANT",
@@ -68,4 +69,5 @@ __all__ = [
     "streak_search",
     "trail_scan",
     "tuning_in_use",
+    "word_sum",
 ]
