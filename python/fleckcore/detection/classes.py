@@ -215,7 +215,8 @@ def _placed(feature: Feature, around: Surroundings) -> Feature:
 
 def _run(distance: NDArray[np.floating]) -> float:
     """Length along a line over width across it, from each pixel's distance to it; without the outer 5 %."""
-    low, high = np.quantile(distance, [0.05, 0.95])
+    last = distance.size - 1  # np.quantile takes five times as long for the few of a feature
+    low, high = np.interp([0.05 * last, 0.95 * last], np.arange(last + 1), np.sort(distance))
     return float(distance.size / max(max(high, 0) - min(low, 0), 1.0) ** 2)
 
 
@@ -228,7 +229,8 @@ def _across(position: NDArray[np.intp], seam: int) -> NDArray[np.float64]:
 def _to_border(y: NDArray[np.intp], x: NDArray[np.intp], mask: Plane) -> NDArray[np.float64]:
     """Distance from the frame's edge, or from a nearer dark part, to the far side of each pixel."""
     rows, cols = mask.shape
-    to_edge: NDArray[np.float64] = np.min([y + 1, x + 1, rows - y, cols - x], axis=0).astype(float)
+    nearest = np.minimum(np.minimum(y + 1, rows - y), np.minimum(x + 1, cols - x))
+    to_edge: NDArray[np.float64] = nearest.astype(float)
     top, left = max(0, y.min() - _BORDER), max(0, x.min() - _BORDER)
     dark = mask[top : y.max() + 1 + _BORDER, left : x.max() + 1 + _BORDER]
     if np.count_nonzero(dark) < _LEAST_DARK:
@@ -254,5 +256,5 @@ def _end_distance(cut: tuple[slice, slice], around: Surroundings) -> float:
     own = around.mask[:, cut[1]] if axis == 0 else around.mask[cut[0]]
     defects = np.flatnonzero(own.any(axis=1 - axis))
     for end in (first - 1, last):  # the pixel beyond
-        distance = min([distance, *np.abs(defects - end).tolist()])
+        distance = np.abs(defects - end).min(initial=distance)
     return float(distance)
