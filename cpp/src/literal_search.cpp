@@ -111,6 +111,7 @@ class Search {
 
  private:
   static constexpr std::int64_t least_band = 128;  // rows that are filtered together
+  static constexpr std::int64_t looked_at_once = 64;  // pixels
 
   static std::vector<double> level_of(BoxMesh& mesh) {
     return std::vector<double>(mesh.level().rows * mesh.level().cols);
@@ -125,19 +126,22 @@ class Search {
         const E bits = static_cast<E>(bits_);
         parallel_for(image_.rows, threads_, [&](std::int64_t r, int) {
           const auto at = [&](std::int64_t c) { return read_element<E, Swapped>(quality_.at(r, c)); };
-          E seen = 0;
-          if (quality_.col_stride == sizeof(E)) {  // a loop that the compiler can vectorise
-            const std::byte* const row = quality_.at(r, 0);
-            for (std::int64_t c = 0; c < image_.cols; ++c)
-              seen |= read_element<E, Swapped>(row + c * std::int64_t{sizeof(E)});
-          } else {
-            for (std::int64_t c = 0; c < image_.cols; ++c) seen |= at(c);
-          }
-          for (std::int64_t c = 0; (seen & bits) != 0 && c < image_.cols; ++c)
-            if ((at(c) & bits) != 0) {
-              state_(r, c) = flagged;
-              ++flagged_[r];
+          for (std::int64_t first = 0; first < image_.cols; first += looked_at_once) {
+            const std::int64_t last = std::min(first + looked_at_once, image_.cols);
+            E seen = 0;
+            if (quality_.col_stride == sizeof(E)) {  // a loop that the compiler can vectorise
+              const std::byte* const from = quality_.at(r, first);
+              for (std::int64_t i = 0; i < last - first; ++i)
+                seen |= read_element<E, Swapped>(from + i * std::int64_t{sizeof(E)});
+            } else {
+              for (std::int64_t c = first; c < last; ++c) seen |= at(c);
             }
+            for (std::int64_t c = first; (seen & bits) != 0 && c < last; ++c)
+              if ((at(c) & bits) != 0) {
+                state_(r, c) = flagged;
+                ++flagged_[r];
+              }
+          }
         });
       }
     });
