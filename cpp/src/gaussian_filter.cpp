@@ -4,6 +4,7 @@
 #include <cmath>
 #include <vector>
 
+#include "aligned.hpp"
 #include "counting.hpp"
 #include "fleck/tuning.hpp"
 #include "isa/gaussian_filter.hpp"
@@ -24,6 +25,9 @@ std::vector<float> gaussian_weights(double sigma) {
   return weights;
 }
 
+// An odd number of cache lines, so that those above each other do not all want the same place in a cache.
+constexpr std::int64_t whole_lines(std::int64_t cols) { return ((cols + 15) / 16 | 1) * 16; }
+
 constexpr std::int64_t block = 64;  // columns of which it is known whether all pixels count
 
 float sum_of(const std::vector<float>& weights, float each) {
@@ -35,7 +39,7 @@ float sum_of(const std::vector<float>& weights, float each) {
 // One band of rows with `radius` rows and columns of zeros or neighbours around it: value (0 where a pixel does
 // not count) and count (0 or 1). Where all pixels of a window count, their weight is known without adding it up.
 struct Band {
-  std::vector<float> value, count, value_row, count_row;
+  Aligned<float> value, count, mean, weight;
   std::vector<std::int64_t> missing;  // for each row and block: the last row so far where a pixel does not count
   std::int64_t width = 0, blocks = 0;
 
@@ -44,8 +48,8 @@ struct Band {
     blocks = (cols + block - 1) / block;
     value.assign(rows * cols, 0.0f);
     count.assign(rows * cols, 0.0f);
-    value_row.assign(cols, 0.0f);
-    count_row.assign(cols, 0.0f);
+    mean.resize(cols);
+    weight.resize(cols);
     missing.assign(rows * blocks, -1);
   }
 
@@ -56,44 +60,53 @@ struct Band {
     std::fill(c, c + width, 0.0f);
     if (row >= 0 && row < image.rows) load_counting(image, mask, row, 0, image.cols, v + radius, c + radius);
     for (std::int64_t b = 0; b < blocks; ++b) {
-      float known = 0;
+      int lacking = 0;
       const std::int64_t end = std::min(width, (b + 1) * block);
-      for (std::int64_t x = b * block; x < end; ++x) known += c[x];
-      const bool whole = known == static_cast<float>(end - b * block);
-      missing[slot * blocks + b] = !whole ? slot : slot ? missing[(slot - 1) * blocks + b] : -1;
+      for (std::int64_t x = b * block; x < end; ++x) lacking += c[x] == 0;
+      missing[slot * blocks + b] = lacking ? slot : slot ? missing[(slot - 1) * blocks + b] : -1;
     }
   }
 
   bool whole(std::int64_t first, std::int64_t last, std::int64_t b) const { return missing[last * blocks + b] < first; }
 };
 
-// The smoothed row number `first` of a band, whose window is the rows from there to `last`: sums of values and weights,
-// put into its slot, which no later row reads.
-void smooth_row(Band& band, const std::vector<float>& weights, std::int64_t first, std::int64_t last,
-                std::int64_t cols) {
+// Sums of values and weights along the columns, `rows` of them, each put into the slot that its window begins with: no
+// later one reads that. Block by block, whose windows stay in the nearest cache.
+void sum_columns(Band& band, const std::vector<float>& weights, std::int64_t rows) {
   const auto convolve = FLECK_PICK(convolve_row);
   const int taps = static_cast<int>(weights.size());
-  const float in_column = sum_of(weights, 1.0f), in_window = sum_of(weights, in_column);
-  float* value = band.value.data() + first * band.width;
-  float* count = band.count.data() + first * band.width;
-  convolve(value, band.width, weights.data(), taps, band.width, band.value_row.data());
-  for (std::int64_t b = 0, x = 0; b < band.blocks; ++b, x += block) {
-    const std::int64_t n = std::min(block, band.width - x);
-    if (band.whole(first, last, b))
-      std::fill_n(band.count_row.data() + x, n, in_column);
-    else
-      convolve(count + x, band.width, weights.data(), taps, n, band.count_row.data() + x);
+  const float in_column = sum_of(weights, 1.0f);
+  for (std::int64_t b = 0; b < band.blocks; ++b) {
+    const std::int64_t x = b * block, n = std::min(block, band.width - x);
+    for (std::int64_t row = 0; row < rows; ++row) {
+      float* value = band.value.data() + row * band.width + x;
+      float* count = band.count.data() + row * band.width + x;
+      convolve(value, band.width, weights.data(), taps, n, value);
+      if (band.whole(row, row + taps - 1, b))
+        std::fill_n(count, n, in_column);
+      else
+        convolve(count, band.width, weights.data(), taps, n, count);
+    }
   }
-  convolve(band.value_row.data(), 1, weights.data(), taps, cols, value);
+}
+
+// Of those the sums along a row, divided.
+void sum_row(Band& band, const std::vector<float>& weights, std::int64_t row, std::int64_t cols) {
+  const auto convolve = FLECK_PICK(convolve_row);
+  const int taps = static_cast<int>(weights.size());
+  const float in_window = sum_of(weights, sum_of(weights, 1.0f));
+  const float* count = band.count.data() + row * band.width;
+  convolve(band.value.data() + row * band.width, 1, weights.data(), taps, cols, band.mean.data());
   for (std::int64_t x = 0; x < cols; x += block) {
     const std::int64_t n = std::min(block, cols - x), end = (x + n + taps - 2) / block;
     std::int64_t b = x / block;
-    while (b <= end && band.whole(first, last, b)) ++b;
+    while (b <= end && band.whole(row, row + taps - 1, b)) ++b;
     if (b > end)
-      std::fill_n(count + x, n, in_window);
+      std::fill_n(band.weight.data() + x, n, in_window);
     else
-      convolve(band.count_row.data() + x, 1, weights.data(), taps, n, count + x);
+      convolve(count + x, 1, weights.data(), taps, n, band.weight.data() + x);
   }
+  FLECK_PICK(divide_row)(band.mean.data(), band.weight.data(), least_weight, cols);
 }
 
 }  // namespace
@@ -101,7 +114,7 @@ void smooth_row(Band& band, const std::vector<float>& weights, std::int64_t firs
 void gaussian_filter(const Image& image, const Mask& mask, double sigma, View2D<float> out, int threads) {
   const std::vector<float> weights = gaussian_weights(sigma);
   const int taps = static_cast<int>(weights.size()), radius = taps / 2;
-  const std::int64_t padded = image.cols + 2 * radius;
+  const std::int64_t padded = whole_lines(image.cols + 2 * radius);
   const std::int64_t rows_per_band = tuning().gaussian_rows;
   const std::int64_t bands = (image.rows + rows_per_band - 1) / rows_per_band;
   std::vector<Band> scratch(std::min<std::int64_t>(resolve_threads(threads), bands));
@@ -111,12 +124,13 @@ void gaussian_filter(const Image& image, const Mask& mask, double sigma, View2D<
     if (band.width != padded) band.resize(rows_per_band + 2 * radius, padded);
     for (std::int64_t row = first - radius; row < last + radius; ++row)
       band.load(image, mask, row, row - first + radius, radius);
+    sum_columns(band, weights, last - first);
     for (std::int64_t row = first; row < last; ++row) {
-      const std::int64_t slot = row - first;
-      smooth_row(band, weights, slot, slot + 2 * radius, image.cols);
-      float* mean = band.value.data() + slot * padded;
-      FLECK_PICK(divide_row)(mean, band.count.data() + slot * padded, least_weight, image.cols);
-      for (std::int64_t x = 0; x < image.cols; ++x) out(row, x) = mean[x];
+      sum_row(band, weights, row - first, image.cols);
+      if (out.col_stride == 1)
+        std::copy_n(band.mean.data(), image.cols, out.row(row));
+      else
+        for (std::int64_t x = 0; x < image.cols; ++x) out(row, x) = band.mean[x];
     }
   });
 }
