@@ -338,10 +338,10 @@ class Finder:
 
     def _measure(self, label: int, footprint: Footprint) -> Measures:
         cut = footprint.window(self.loss.shape, SURROUNDINGS)
-        pixels = footprint.within(cut) & ~self.mask[cut]
+        usable, own = ~self.mask[cut], footprint.within(cut)
+        pixels = own & usable
         if not pixels.any():
-            pixels = footprint.within(cut)
-        usable = ~self.mask[cut]
+            pixels = own
         return measure(
             CutOut(
                 y0=cut[0].start,
