@@ -51,7 +51,7 @@ def peak_search(
 ) -> Peaks:
     """Give the local maxima, of 3 x 3 pixels, of an image over its noise.
 
-    Of equal neighbours the last one counts. Nothing is beyond the frame.
+    Of equal neighbours the first one counts. Nothing is beyond the frame.
 
     Parameters
     ----------
