@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-import reference
+import reference_measure as reference
 from fleckcore.detection.measure import grow
 from fleckcore.errors import ArrayError
 from fleckcore.kernels import measure_feature
