@@ -20,11 +20,8 @@ void load_line(const std::byte* p, std::int64_t stride, std::int64_t n, T* out) 
 template <class T>
 void mask_line(const std::uint8_t* mask, std::int64_t stride, std::int64_t n, T* out) {
   constexpr T nan = std::numeric_limits<T>::quiet_NaN();
-  if (stride == 1) {  // a loop the compiler can vectorise
-    for (std::int64_t i = 0; i < n; ++i) out[i] = mask[i] ? nan : out[i];
-  } else {
-    for (std::int64_t i = 0; i < n; ++i) out[i] = mask[i * stride] ? nan : out[i];
-  }
+  if (stride == 1) return FLECK_PICK(mask_neighbours<T>)(mask, n, out);
+  for (std::int64_t i = 0; i < n; ++i) out[i] = mask[i * stride] ? nan : out[i];
 }
 
 // Whether rows are T already.

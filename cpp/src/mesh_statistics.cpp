@@ -92,10 +92,12 @@ class Ranks {
     tighten(low_, high_);
   }
 
-  // Boxes side by side are often alike: where the last one had it, in a quarter of the range that a sample tells.
+  // Boxes side by side are often alike: where the last one had it, in a quarter of the range that a sample tells, or
+  // on that side of it where the rank must lie.
   bool near_last(std::int64_t rank) {
     if (!(reach_ > 0)) return false;
     gather(last_ - reach_, last_ + reach_);
+    if (!band_.holds(rank)) rank < band_.first ? gather(low_ - 3 * reach_, low_) : gather(high_, high_ + 3 * reach_);
     if (band_.holds(rank) && band_.size < source_.size / 4) return true;
     reach_ = 0;
     return band_.holds(rank);
@@ -137,10 +139,10 @@ class Ranks {
     tied_ = false;
     for (int step = 0; upto - below > few; ++step) {
       T bound = high;
-      if (step % 4 < 2) {  // a little beyond the rank, on either side in turn, if density were even
+      if (step % 5 < 3) {  // a little beyond the rank, on either side in turn, if density were even
         const std::int64_t aim = rank - band_.first - below + (step % 2 ? few / 3 : -few / 3);
         bound = low + static_cast<T>(aim) / static_cast<T>(upto - below) * (high - low);
-      } else if (step % 4 == 2) {  // ties
+      } else if (step % 5 == 3) {  // ties
         tighten(low, high);
       }
       // Halving what can be represented comes to an end with any density.
@@ -338,11 +340,25 @@ class Strip {
     for (std::int64_t r = 0; r < rows; r += lines) {
       const View2D<const T> block =
           read_block(image, mask, row + r, col, View2D<T>{rows_.data(), std::min(lines, rows - r), cols, cols, 1});
-      for (std::int64_t k = 0; k < last - first; ++k) {
-        const std::int64_t from = k * options_.box_cols, width = std::min(options_.box_cols, cols - from);
-        sizes_[k] += gather_(block.data + from, block.rows, width, block.row_stride, sample(k) + sizes_[k]);
+      const bool last_block = r + lines >= rows;  // the next one lies in the next strip
+      const std::int64_t next_row = row + (last_block ? 0 : r + lines), next_col = col + (last_block ? cols : 0);
+      for (std::int64_t i = 0; i < block.rows; ++i) {
+        ask_for(image, next_row + i, next_col, cols);
+        for (std::int64_t k = 0; k < last - first; ++k) {
+          const std::int64_t from = k * options_.box_cols, width = std::min(options_.box_cols, cols - from);
+          sizes_[k] += gather_(block.row(i) + from, width, sample(k) + sizes_[k]);
+        }
       }
     }
+  }
+
+  // Pixels that are soon read: rows of a strip lie too far apart for the processor to guess.
+  static void ask_for(const Image& image, std::int64_t row, std::int64_t col, std::int64_t cols) {
+    constexpr std::int64_t line = 64;
+    if (row >= image.rows || col >= image.cols || image.col_stride > line) return;
+    const std::byte* const end = image.at(row, std::min(col + cols, image.cols));
+    for (const std::byte* p = image.at(row, col); p < end; p += line) __builtin_prefetch(p);
+    asm volatile("");  // gcc leaves out functions that only prefetch
   }
 
   const MeshOptions& options_;

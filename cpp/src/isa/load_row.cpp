@@ -1,5 +1,7 @@
 #include "isa/load_row.hpp"
 
+#include <limits>
+
 #include "isa/pixel_types.hpp"
 
 namespace fleck::FLECK_ISA {
@@ -9,6 +11,15 @@ void load_neighbours(const std::byte* pixels, std::int64_t n, T* __restrict out)
   constexpr std::int64_t size = sizeof(E);
   for (std::int64_t i = 0; i < n; ++i) out[i] = to_number<T>(read_element<E, Swapped>(pixels + i * size));
 }
+
+template <class T>
+void mask_neighbours(const std::uint8_t* __restrict mask, std::int64_t n, T* __restrict out) noexcept {
+  constexpr T nan = std::numeric_limits<T>::quiet_NaN();
+  for (std::int64_t i = 0; i < n; ++i) out[i] = mask[i] ? nan : out[i];
+}
+
+template void mask_neighbours(const std::uint8_t* __restrict, std::int64_t, float* __restrict) noexcept;
+template void mask_neighbours(const std::uint8_t* __restrict, std::int64_t, double* __restrict) noexcept;
 
 #define FLECK_WRITE(E, Out)
 #define FLECK_READ(E)                                                                                \

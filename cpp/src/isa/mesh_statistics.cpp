@@ -12,12 +12,13 @@ template <class T>
 constexpr T infinity = std::numeric_limits<T>::infinity();
 
 // pack: writes the lanes whose bit is set, and anything behind them. doubles: the numbers that begin at `from`.
+// Where lanes left over become zero, an instruction waits for the one before it on Zen 5: they stay as they are.
 #if defined(__AVX512F__)
 inline void pack(Lanes<float> x, unsigned bits, float* out) noexcept {
-  _mm512_storeu_ps(out, _mm512_maskz_compress_ps(static_cast<__mmask16>(bits), x));
+  _mm512_storeu_ps(out, _mm512_mask_compress_ps(x, static_cast<__mmask16>(bits), x));
 }
 inline void pack(Lanes<double> x, unsigned bits, double* out) noexcept {
-  _mm512_storeu_pd(out, _mm512_maskz_compress_pd(static_cast<__mmask8>(bits), x));
+  _mm512_storeu_pd(out, _mm512_mask_compress_pd(x, static_cast<__mmask8>(bits), x));
 }
 inline Lanes<double> doubles(const float* from) noexcept {
   return _mm512_maskz_cvtps_pd(0xff, _mm256_loadu_ps(from));  // without a mask g++ warns of its own header
@@ -49,12 +50,12 @@ inline Lanes<double> doubles(const float* from) noexcept { return Lanes<double>{
 inline Lanes<double> doubles(const double* from) noexcept { return load<Lanes<double>>(from); }
 
 // Collects low <= x < high at `end`, and counts what is at least low.
-template <class Vector, class T>
-inline void take(Vector x, T low, T high, T*& end, std::int64_t& reached) noexcept {
-  const unsigned from_low = reaches(x, low), bits = from_low & ~reaches(x, high);
+template <class T>
+inline void take(Lanes<T> x, T low, T high, T*& end, std::int64_t& reached) noexcept {
+  const unsigned bits = inside(x, low, high);
   pack(x, bits, end);
   end += ones(bits);
-  reached += ones(from_low);
+  reached += ones(reaches(x, low));
 }
 template <class T>
 inline void take_one(T x, T low, T high, T*& end, std::int64_t& reached) noexcept {
@@ -68,21 +69,18 @@ inline void take_one(T x, T low, T high, T*& end, std::int64_t& reached) noexcep
 // --- Gathering -------------------------------------------------------------------------------------------------
 
 template <class T>
-std::int64_t gather_finite(const T* values, std::int64_t rows, std::int64_t cols, std::int64_t pitch,
-                           T* out) noexcept {
+std::int64_t gather_finite(const T* values, std::int64_t n, T* out) noexcept {
   T* end = out;
-  for (std::int64_t r = 0; r < rows; ++r, values += pitch) {
-    std::int64_t i = 0;
-    for (; i + lanes<T> <= cols; i += lanes<T>) {
-      const auto x = load<Lanes<T>>(values + i);
-      const unsigned bits = reaches(x - x, T(0));  // the difference of what is not finite is NaN
-      pack(x + T(0), bits, end);
-      end += ones(bits);
-    }
-    for (; i < cols; ++i) {
-      *end = values[i] + T(0);
-      end += values[i] - values[i] == 0;
-    }
+  std::int64_t i = 0;
+  for (; i + lanes<T> <= n; i += lanes<T>) {
+    const auto x = load<Lanes<T>>(values + i);
+    const unsigned bits = reaches(x - x, T(0));  // the difference of what is not finite is NaN
+    pack(x + T(0), bits, end);
+    end += ones(bits);
+  }
+  for (; i < n; ++i) {
+    *end = values[i] + T(0);
+    end += values[i] - values[i] == 0;
   }
   return end - out;
 }
@@ -91,7 +89,7 @@ template <class T>
 Gathered gather_inside(const T* values, std::int64_t n, T low, T high, T* out) noexcept {
   T* end = out;
   std::int64_t reached = 0, i = 0;
-  for (; i + lanes<T> <= n; i += lanes<T>) take(load<Lanes<T>>(values + i), low, high, end, reached);
+  for (; i + lanes<T> <= n; i += lanes<T>) take<T>(load<Lanes<T>>(values + i), low, high, end, reached);
   for (; i < n; ++i) take_one(values[i], low, high, end, reached);
   return {n - reached, end - out};
 }
@@ -105,7 +103,7 @@ Gathered gather_deviations(const T* values, std::int64_t n, double centre, doubl
   for (; i + lanes<double> <= n; i += lanes<double>) {
     const Lanes<double> d = doubles(values + i) - centre;
     const Bits size = reinterpret_cast<Bits>(d) & std::numeric_limits<std::int64_t>::max();
-    take(reinterpret_cast<Lanes<double>>(size), low, high, end, reached);
+    take<double>(reinterpret_cast<Lanes<double>>(size), low, high, end, reached);
   }
   for (; i < n; ++i) take_one(__builtin_fabs(values[i] - centre), low, high, end, reached);
   return {n - reached, end - out};
@@ -172,37 +170,35 @@ void sort_few(const T* values, int n, T* sorted) noexcept {
 template <class T>
 BoxSums sum_inside(const T* values, std::int64_t n, T low, T high, T centre, T* outside) noexcept {
   constexpr int partial = 16;  // number i belongs to partial sum i % 16
-  constexpr unsigned every = (1u << lanes<T>) - 1;
   Lanes<double> first[partial / lanes<double>] = {}, squares[partial / lanes<double>] = {};
-  const double from = low, to = high, middle = centre;
-  T* end = outside;
-  std::int64_t kept = 0;
+  const double middle = centre;
+  std::int64_t left = 0, i = 0;
   const auto add = [&](const T* at) {
-#pragma GCC unroll 4
+    T kept[partial];
+#pragma GCC unroll 8
     for (int k = 0; k < partial; k += lanes<T>) {
       const auto x = load<Lanes<T>>(at + k);
-      const unsigned bits = reaches(x, low) & ~reaches(x, high);
-      kept += ones(bits);
-      if (outside == nullptr) continue;
-      pack(x, ~bits & every, end);
-      end += ones(~bits & every);
+      const auto y = within(x, low, high, Lanes<T>{} + centre);
+      __builtin_memcpy(kept + k, &y, sizeof y);
+      const unsigned bits = beyond(x, low, high);
+      if (outside != nullptr) pack(x, bits, outside + left);
+      left += ones(bits);
     }
 #pragma GCC unroll 8
     for (int v = 0; v < partial / lanes<double>; ++v) {
-      const Lanes<double> x = doubles(at + v * lanes<double>);
-      const Lanes<double> d = (x >= from) & (x < to) ? x - middle : Lanes<double>{};
+      const Lanes<double> d = doubles(kept + v * lanes<double>) - middle;
       first[v] += d;
       squares[v] += d * d;
     }
   };
-  std::int64_t i = 0;
   for (; i + partial <= n; i += partial) add(values + i);
   if (i < n) {
     T rest[partial];  // infinity is in no range
     for (int k = 0; k < partial; ++k) rest[k] = i + k < n ? values[i + k] : infinity<T>;
     add(rest);
+    i += partial;
   }
-  BoxSums total{kept};
+  BoxSums total{i - left};
   for (int k = 0; k < partial; ++k) {
     total.first += first[k / lanes<double>][k % lanes<double>];
     total.squares += squares[k / lanes<double>][k % lanes<double>];
@@ -219,7 +215,7 @@ void interpolate_row(const double* nodes, const std::int64_t* begin, std::int64_
 }
 
 #define FLECK_FOR(T)                                                                                            \
-  template std::int64_t gather_finite(const T*, std::int64_t, std::int64_t, std::int64_t, T*) noexcept;         \
+  template std::int64_t gather_finite(const T*, std::int64_t, T*) noexcept;                                     \
   template Gathered gather_inside(const T*, std::int64_t, T, T, T*) noexcept;                                   \
   template Gathered gather_deviations(const T*, std::int64_t, double, double, double, double*) noexcept;        \
   template std::int64_t count_below(const T*, std::int64_t, T) noexcept;                                        \

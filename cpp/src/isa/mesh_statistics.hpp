@@ -27,10 +27,9 @@ struct BoxSums {
 };
 
 #define FLECK_DECLARE_MESH_STATISTICS                                                                          \
-  /* Copies what is finite, -0 as 0, row by row; gives how many. */                                            \
+  /* Copies what is finite, -0 as 0; gives how many. */                                                        \
   template <class T>                                                                                           \
-  std::int64_t gather_finite(const T* values, std::int64_t rows, std::int64_t cols, std::int64_t pitch,        \
-                             T* out) noexcept;                                                                 \
+  std::int64_t gather_finite(const T* values, std::int64_t n, T* out) noexcept;                                \
   /* Copies low <= x < high. */                                                                                \
   template <class T>                                                                                           \
   Gathered gather_inside(const T* values, std::int64_t n, T low, T high, T* out) noexcept;                     \
