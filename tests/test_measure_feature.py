@@ -76,6 +76,15 @@ def test_noise_that_nothing_tells_is_an_infinite_error():
     assert np.isfinite(found["loss_mean"])
 
 
+def test_nothing_left_beside_is_not_finite():
+    (loss, noise, level), masks = cut(3)
+    inside = masks["footprint"]
+    dark = np.where(inside, loss, np.float32(1))
+    found = measure_feature(dark, noise, level, **masks)
+    assert not np.isfinite([found["loss_mean"], found["loss_max"], found["lost_flux"]]).any()
+    assert found["radius"] > 0
+
+
 def test_grow_is_that_of_the_reference():
     mask = np.zeros((40, 50), bool)
     mask[0, 3] = mask[20, 20] = mask[39, 49] = True
@@ -88,6 +97,10 @@ def test_wrong_arguments():
     with pytest.raises(ArrayError) as error:
         measure_feature(planes[0][1:], *planes[1:], **masks)
     assert error.value.code == "A12"
+    for name in masks:
+        with pytest.raises(ArrayError) as error:
+            measure_feature(*planes, **masks | {name: masks[name][:, 1:]})
+        assert error.value.code == "A12"
     with pytest.raises(ArrayError) as error:
         measure_feature(*planes, **masks | {"footprint": np.zeros_like(masks["free"])})
     assert error.value.code == "A09"

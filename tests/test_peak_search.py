@@ -100,9 +100,14 @@ def test_wrong_arguments():
         ("A12", image, {"mask": image[1:] > 0}),
         ("A09", image, {"white": 0.0}),
         ("A09", image, {"least_noise": -1.0}),
+        ("A09", image, {"least_noise": 1e-50}),
+        ("A09", image, {"opposite_floor": np.nan}),
         ("A09", image, {"threads": 0}),
         ("A09", image[0], {}),
     ):
         with pytest.raises(ArrayError) as error:
             peak_search(image_, mesh, 1.0, **options)
         assert error.value.code == code
+    with pytest.raises(ArrayError) as error:
+        peak_search(image, mesh, np.nan)
+    assert error.value.code == "A09"

@@ -169,14 +169,16 @@ class Measuring {
   void find_radii() {
     const double size = std::sqrt(static_cast<double>(places_.size()) / std::numbers::pi);
     const auto rings = static_cast<std::int64_t>(1.6 * size) + 4;
+    out_.radius = size;
+    if (!std::isfinite(y_) || !std::isfinite(x_) || !std::isfinite(out_.semimajor_axis)) return;
     std::vector<double> profile(rings), noise(rings);
     mean_of_rings(profile, noise);
     std::int64_t top = -1;
     for (std::int64_t k = 0; k < rings; ++k)
       if (profile[k] == profile[k] && (top < 0 || profile[k] > profile[top])) top = k;
-    const bool known = top >= 0 && std::any_of(profile.begin(), profile.end(), [](double p) { return std::isfinite(p); });
-    out_.radius = known ? outer_radius(profile, noise, top) : size;
-    out_.radius_inner = known ? inner_radius(profile, noise, top) : 0;
+    if (std::none_of(profile.begin(), profile.end(), [](double p) { return std::isfinite(p); })) return;
+    out_.radius = outer_radius(profile, noise, top);
+    out_.radius_inner = inner_radius(profile, noise, top);
   }
 
   void mean_of_rings(std::vector<double>& profile, std::vector<double>& noise) const {

@@ -8,7 +8,10 @@
 // Moments    Of the footprint's pixels, weighted by their loss, with the second moment of a pixel.
 // Radii      From the mean loss in rings of one pixel about the centre, in the feature's own ellipse. Outer: where it
 //            falls to 5 % of its largest value, or below twice its noise. Inner: where, going inwards, it falls below
-//            half of its largest value by more than three times its noise; 0 when it does not.
+//            half of its largest value by more than three times its noise; 0 when it does not. Where no ring is
+//            known, the radius of a circle of the footprint's area, and 0.
+// No light   Where nothing is left beside the feature (a level of 0), losses are infinite or NaN, and so is what is made
+//            of them.
 // Errors     One standard deviation: noise of the pixels, and of the level beside.
 // Arithmetic Losses and fluxes of pixels are float, sums of them double, in the order of the frame.
 #pragma once

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from fleckcore import _core
 from fleckcore.errors import ArrayError
+from fleckcore.kernels._arguments import check_image, check_mask
 
 MEASURES = (
     "x_centroid",
@@ -72,14 +73,18 @@ def measure_feature(
 
     Raises
     ------
-    ArrayError
-        ``A12`` planes of different shapes, ``A09`` an empty footprint.
+    ArrayError, ArrayTypeError
+        ``A12`` planes of different shapes, ``A09`` shape, dtype or an empty footprint.
+
+    Notes
+    -----
+    Where nothing is left beside the feature, a loss of 1, what is measured against it is infinite or NaN.
     """
-    shape = loss.shape
-    for plane in (noise, level, usable, free, footprint):
-        if plane.shape != shape:
-            raise ArrayError(f"a plane has shape {plane.shape}, the loss has {shape}.", code="A12")
-    if loss.ndim != 2 or not footprint.any():
+    shape = check_image(loss, "loss").shape
+    for name, plane in (("noise", noise), ("level", level)):
+        if check_image(plane, name).shape != shape:
+            raise ArrayError(f"{name} has shape {plane.shape}, loss has {shape}.", code="A12")
+    masks: list[Any] = [check_mask(mask, shape) for mask in (usable, free, footprint)]
+    if not footprint.any():
         raise ArrayError("no pixel is of the footprint.", code="A09")
-    measured = _core.measure_feature(loss, noise, level, usable, free, footprint)
-    return dict(zip(MEASURES, measured, strict=True))
+    return dict(zip(MEASURES, _core.measure_feature(loss, noise, level, *masks), strict=True))

@@ -91,9 +91,13 @@ def peak_search(
     for name, plane in (("error", error), ("doubt", doubt)):
         if plane is not None and check_image(plane, name).shape != data.shape:
             raise ArrayError(f"{name} has shape {plane.shape}, data has {data.shape}.", code="A12")
+    single = np.finfo(np.float32)
     for name, number in (("least_noise", least_noise), ("white", white)):
-        if not 0 < number < np.inf:
-            raise ArrayError(f"{name}={number!r}, wanted a positive number.", code="A09")
+        if not single.tiny <= number <= single.max:
+            raise ArrayError(f"{name}={number!r}, wanted a positive float32.", code="A09")
+    for name, number in (("limit", limit), ("opposite_floor", opposite_floor)):
+        if np.isnan(number):
+            raise ArrayError(f"{name} is NaN, wanted a number.", code="A09")
     places, significance, opposite, sampled = _core.peak_search(
         data,
         mesh.noise,
