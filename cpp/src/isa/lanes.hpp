@@ -25,6 +25,11 @@ inline Vector load(const T* from) noexcept {
   return value;
 }
 
+template <class Vector, class T>
+inline void store(T* to, Vector value) noexcept {
+  __builtin_memcpy(to, &value, sizeof value);
+}
+
 // One bit per lane: low <= x.
 #if defined(__AVX512F__)
 inline unsigned reaches(Lanes<float> x, float low) noexcept {
