@@ -79,7 +79,8 @@ class Probe {
     const std::int64_t left = std::max<std::int64_t>(0, centre - gap_), right = std::min(cols, centre + gap_ + 1);
     const auto add = FLECK_PICK(add_background);
     add(values_.data(), sigmas_.data(), left, background_.data(), sums);
-    add(&values_[right * together], &sigmas_[right * together], cols - right, &background_[left * together], sums);
+    add(values_.data() + right * together, sigmas_.data() + right * together, cols - right,
+        background_.data() + left * together, sums);
     FLECK_PICK(sort_background)(background_.data(), left + cols - right);
     for (std::int64_t k = 0; k < n; ++k) {
       const auto count = static_cast<std::int64_t>(sums.count[k]);
@@ -127,9 +128,9 @@ Trail walk(Probe& probe, const Seed& seed, const TrailOptions& options, std::int
 
 // --- Seeds -----------------------------------------------------------------------------------------------------
 
-// Seeds of a few rows, without sorting the neighbours of any pixel that cannot be one: it stands above their median by
-// more than the threshold only if at most half of them exceed (pixel - threshold). Neighbours lie in the same row or,
-// across, in the same column.
+// Seeds of a few rows, without sorting the neighbours of any pixel that cannot be one: it stands above their median
+// by more than the threshold only if at most half of them exceed (pixel - threshold). Neighbours lie in the same row
+// or, across, in the same column.
 template <class T>
 class SeedFinder {
  public:

@@ -85,7 +85,8 @@ TEST_CASE("seeds are what stands out from a median, wherever neighbours lie in m
     for (std::int64_t c = 0; c < width; ++c) turned[c * height + r] = data[r * width + c];
   const fleck::Image lying = fleck::transposed(image_of(turned, width, height));
 
-  const auto stands_out = [&](std::int64_t row, std::int64_t col, bool along_rows, const fleck::TrailOptions& options) {
+  const auto stands_out = [&](std::int64_t row, std::int64_t col, bool along_rows,
+                              const fleck::TrailOptions& options) {
     std::vector<double> background;
     for (std::int64_t k = options.gap + 1; k <= options.gap + options.background_width; ++k)
       for (const std::int64_t step : {-k, k}) {

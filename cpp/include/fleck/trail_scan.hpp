@@ -14,10 +14,10 @@
 //             and variance are summed over steps 1 ... length. n_sigma = -inf: a fixed length.
 // Order       One result per seed, in the order of the seeds; the same bytes for any number of threads and any
 //             instruction set.
-// Cost        With n neighbours: O(n) per pixel in find_seeds, O(n log^2 n) per seed and per step. Scratch per thread:
-//             3 KB for every pixel of a background; in find_seeds also a row or, where neighbours lie in different
-//             lines of memory, 256 KB or 64 columns of 64 rows and all neighbours. Types of up to 16 bits and float32
-//             are searched in float32, the others in float64.
+// Cost        With n neighbours: O(n) per pixel in find_seeds, O(n log^2 n) per seed and step. Scratch per thread: up
+//             to 0.4 KB for every pixel between the outermost neighbours; in find_seeds also a row or, where they lie
+//             in other lines of memory, 256 KB or 64 columns of 64 rows and all neighbours. Types of up to 16 bits and
+//             float32 are searched in float32, the others in float64.
 #pragma once
 
 #include <cstdint>
