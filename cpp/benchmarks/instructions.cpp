@@ -112,7 +112,7 @@ int main(int argc, char** argv) {
          fleck::mesh_statistics(image, {}, {.box_rows = box, .box_cols = box}, plane(levels, cols / box),
                                 plane(noises, cols / box), plane(counts, cols / box), 1);
        }},
-      {"find_seeds", [&] { fleck::find_seeds(image, {}, -4.8 * deviation, {}, 1); }},
+      {"find_seeds", [&] { fleck::find_seeds(image, {}, false, -4.8 * deviation, {}, 1); }},
       {"shadow_search",
        [&] { fleck::shadow_search(image, {}, 8, fleck::ShadowPart::whole, {}, plane(out, cols), 1); }},
       {"streak_search", [&] { fleck::streak_search(image, {}, 24, 30, plane(out, cols), 1); }},

@@ -19,15 +19,15 @@ TrailOptions options_of(std::int64_t background_width, std::int64_t gap, std::in
 }  // namespace
 
 void bind_trail_scan(py::module_& m) {
-  m.def("find_seeds", [](const py::array& data, const std::optional<py::array>& mask, double threshold,
-                         std::int64_t background_width, std::int64_t gap, int threads) {
+  m.def("find_seeds", [](const py::array& data, const std::optional<py::array>& mask, bool along_rows,
+                         double threshold, std::int64_t background_width, std::int64_t gap, int threads) {
     const Image image = image_of(data);
     const Mask left_out = mask_of(mask, image);
     const TrailOptions options = options_of(background_width, gap, 1, 0.0);
     std::vector<Seed> seeds;
     {
       const Running running;
-      seeds = find_seeds(image, left_out, threshold, options, threads);
+      seeds = find_seeds(image, left_out, along_rows, threshold, options, threads);
     }
     Positions positions({static_cast<py::ssize_t>(seeds.size()), py::ssize_t{2}});
     std::int64_t* out = positions.mutable_data();

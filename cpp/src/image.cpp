@@ -1,7 +1,6 @@
 #include "fleck/image.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 #include <limits>
 
 #include "element.hpp"
@@ -62,26 +61,33 @@ void load_row(const Image& image, std::int64_t row, std::int64_t col0, std::int6
 }
 
 template <class T>
-View2D<const T> read_block(const Image& image, const Mask& mask, std::int64_t row0, std::int64_t col0,
-                           View2D<T> room) {
-  if (!mask && readable_as<T>(image))
-    return {reinterpret_cast<const T*>(image.at(row0, col0)), room.rows, room.cols,
-            image.row_stride / static_cast<std::int64_t>(sizeof(T)), 1};
-  const bool turned = std::abs(image.col_stride) > std::abs(image.row_stride);
-  const std::int64_t stride = turned ? image.row_stride : image.col_stride;
-  const std::int64_t mask_stride = turned ? mask.row_stride : mask.col_stride;
+void copy_block(const Image& image, const Mask& mask, std::int64_t row0, std::int64_t col0, View2D<T> room) {
+  const bool turn = turned(image);
+  const std::int64_t stride = turn ? image.row_stride : image.col_stride;
+  const std::int64_t mask_stride = turn ? mask.row_stride : mask.col_stride;
   visit_type(image.dtype, image.swapped, [&]<class E, bool Swapped>() {
     const auto line = [&](std::int64_t r, std::int64_t c, std::int64_t n, T* to) {
       load_line<E, Swapped>(image.at(row0 + r, col0 + c), stride, n, to);
       if (mask) mask_line(&mask(row0 + r, col0 + c), mask_stride, n, to);
     };
-    turned ? copy_turned(room, line) : copy_lines(room, line);
+    turn ? copy_turned(room, line) : copy_lines(room, line);
   });
+}
+
+template <class T>
+View2D<const T> read_block(const Image& image, const Mask& mask, std::int64_t row0, std::int64_t col0,
+                           View2D<T> room) {
+  if (!mask && readable_as<T>(image))
+    return {reinterpret_cast<const T*>(image.at(row0, col0)), room.rows, room.cols,
+            image.row_stride / static_cast<std::int64_t>(sizeof(T)), 1};
+  copy_block(image, mask, row0, col0, room);
   return room;
 }
 
 template void load_row<float>(const Image&, std::int64_t, std::int64_t, std::int64_t, float*);
 template void load_row<double>(const Image&, std::int64_t, std::int64_t, std::int64_t, double*);
+template void copy_block(const Image&, const Mask&, std::int64_t, std::int64_t, View2D<float>);
+template void copy_block(const Image&, const Mask&, std::int64_t, std::int64_t, View2D<double>);
 template View2D<const float> read_block(const Image&, const Mask&, std::int64_t, std::int64_t, View2D<float>);
 template View2D<const double> read_block(const Image&, const Mask&, std::int64_t, std::int64_t, View2D<double>);
 

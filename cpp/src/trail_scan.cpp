@@ -16,73 +16,100 @@ namespace {
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN();
 
-double median(std::vector<double>& values) {
-  const auto middle = values.begin() + values.size() / 2;
-  std::nth_element(values.begin(), middle, values.end());
-  return values.size() % 2 ? *middle : std::midpoint(*std::max_element(values.begin(), middle), *middle);
+// Median of the first `count` neighbours of one of the pixels sorted together.
+double median(const double* sorted, std::int64_t count) {
+  const double* const middle = sorted + count / 2 * together;
+  return count % 2 ? *middle : std::midpoint(*middle, middle[-together]);
 }
 
 // Variance of the median of n unit normals.
-double median_variance(std::size_t n) { return std::numbers::pi / (2.0 * n + (n % 2 ? 1.0 : 2.6)); }
+double median_variance(std::int64_t n) {
+  return std::numbers::pi / (2.0 * static_cast<double>(n) + (n % 2 ? 1.0 : 2.6));
+}
+
+// --- Walks -----------------------------------------------------------------------------------------------------
 
 struct Step {
   double excess = nan;
   double variance = nan;
 };
 
-// Measures single pixels against their neighbours to the left and right.
+// Measures pixels one behind the other against their neighbours to the left and right.
 class Probe {
  public:
+  // Sees everything transposed, so that steps are neighbours in a row.
   Probe(const Image& image, const Mask& mask, const Image& noise, const TrailOptions& options)
-      : image_(image), mask_(mask), noise_(noise), gap_(options.gap), reach_(options.gap + options.background_width) {
-    values_.resize(std::min(2 * reach_ + 1, image.cols));
-    sigmas_.resize(values_.size());
-    background_.reserve(values_.size());
+      : image_(transposed(image)), mask_(transposed(mask)), noise_(transposed(noise)), gap_(options.gap),
+        reach_(options.gap + options.background_width), last_(options.max_length) {
+    for (auto* plane : {&values_, &sigmas_, &background_})
+      plane->resize(std::min(2 * reach_ + 1, image.cols) * together);
+    if (!noise_varies()) {
+      load_row(noise_, 0, 0, 1, sigmas_.data());
+      std::fill(sigmas_.begin(), sigmas_.end(), sigmas_[0]);
+    }
   }
 
-  bool masked(std::int64_t row, std::int64_t col) const { return mask_ && mask_(row, col); }
+  // The seed itself.
+  Step start(const Seed& seed) {
+    seed_ = seed;
+    measure(0);
+    return steps_[0];
+  }
 
-  Step measure(std::int64_t row, std::int64_t col) {
-    const std::int64_t first = std::max<std::int64_t>(0, col - reach_);
-    const std::int64_t last = std::min(image_.cols - 1, col + reach_);
-    load_row(image_, row, first, last - first + 1, values_.data());
-    load_row(noise_, row, first, last - first + 1, sigmas_.data());
-    background_.clear();
-    double squares = 0;
-    for (std::int64_t c = first; c <= last; ++c) {
-      const double value = values_[c - first], sigma = sigmas_[c - first];
-      if (std::abs(c - col) <= gap_ || masked(row, c) || !std::isfinite(value) || !std::isfinite(sigma)) continue;
-      background_.push_back(value);
-      squares += sigma * sigma;
-    }
-    const double value = values_[col - first], sigma = sigmas_[col - first];
-    if (background_.empty() || !std::isfinite(value)) return {};
-    const double n = static_cast<double>(background_.size());
-    return {value - median(background_), sigma * sigma + squares / n * median_variance(background_.size())};
+  // The k-th step behind it, one after the other.
+  Step step(std::int64_t k) {
+    if (k % together == 0) measure(k);
+    return steps_[k % together];
   }
 
  private:
-  const Image& image_;
-  const Mask& mask_;
-  const Image& noise_;
-  std::int64_t gap_, reach_;
-  std::vector<double> values_, sigmas_, background_;
+  bool noise_varies() const { return noise_.row_stride != 0 || noise_.col_stride != 0; }
+
+  void measure(std::int64_t first) {
+    const std::int64_t row = seed_.row + first, n = std::min({together, image_.cols - row, last_ + 1 - first});
+    const std::int64_t from = std::max<std::int64_t>(0, seed_.col - reach_), centre = seed_.col - from;
+    const std::int64_t cols = std::min(image_.rows, seed_.col + reach_ + 1) - from;
+    copy_block(image_, mask_, from, row, View2D<double>{values_.data(), cols, n, together, 1});
+    if (noise_varies()) copy_block(noise_, {}, from, row, View2D<double>{sigmas_.data(), cols, n, together, 1});
+    double* const value = &values_[centre * together];
+    const double* const sigma = &sigmas_[centre * together];
+    if (first == 0) load_row(image_, seed_.col, seed_.row, 1, value);  // a mask on the seed is of no matter
+
+    Background sums{};
+    const std::int64_t left = std::max<std::int64_t>(0, centre - gap_), right = std::min(cols, centre + gap_ + 1);
+    const auto add = FLECK_PICK(add_background);
+    add(values_.data(), sigmas_.data(), left, background_.data(), sums);
+    add(values_.data() + right * together, sigmas_.data() + right * together, cols - right,
+        background_.data() + left * together, sums);
+    FLECK_PICK(sort_background)(background_.data(), left + cols - right);
+    for (std::int64_t k = 0; k < n; ++k) {
+      const auto count = static_cast<std::int64_t>(sums.count[k]);
+      steps_[k] = {};
+      if (count == 0 || !std::isfinite(value[k])) continue;
+      steps_[k] = {value[k] - median(&background_[k], count),
+                   sigma[k] * sigma[k] + sums.squares[k] / sums.count[k] * median_variance(count)};
+    }
+  }
+
+  Image image_;
+  Mask mask_;
+  Image noise_;
+  std::int64_t gap_, reach_, last_;
+  Seed seed_{};
+  Step steps_[together];
+  Aligned<double> values_, sigmas_, background_;
 };
 
 Trail walk(Probe& probe, const Seed& seed, const TrailOptions& options, std::int64_t rows, double* profile,
            std::int64_t profile_stride, std::int64_t profile_length) {
   for (std::int64_t k = 0; k < profile_length; ++k) profile[k * profile_stride] = nan;
-  Trail trail{probe.measure(seed.row, seed.col).excess};
+  Trail trail{probe.start(seed).excess};
   const double sign = trail.seed_value > 0 ? 1.0 : -1.0;
   const std::int64_t end = std::min(options.max_length, rows - 1 - seed.row);
   bool walking = trail.seed_value > 0 || trail.seed_value < 0;
   double excess = 0, variance = 0;
   for (std::int64_t k = 1; k <= end && (walking || k <= profile_length); ++k) {
-    if (probe.masked(seed.row + k, seed.col)) {
-      walking = false;
-      continue;
-    }
-    const Step step = probe.measure(seed.row + k, seed.col);
+    const Step step = probe.step(k);
     if (k <= profile_length) profile[(k - 1) * profile_stride] = step.excess;
     walking = walking && std::isfinite(step.excess) && std::isfinite(step.variance);
     if (!walking) continue;
@@ -99,36 +126,42 @@ Trail walk(Probe& probe, const Seed& seed, const TrailOptions& options, std::int
   return trail;
 }
 
-// Seeds of a few rows, without sorting any neighbourhood that cannot hold one: a pixel stands above the median of its
-// neighbours by more than the threshold only if at most half of them exceed (pixel - threshold).
+// --- Seeds -----------------------------------------------------------------------------------------------------
+
+// Seeds of a few rows, without sorting the neighbours of any pixel that cannot be one: it stands above their median
+// by more than the threshold only if at most half of them exceed (pixel - threshold). Neighbours lie in the same row
+// or, across, in the same column.
 template <class T>
 class SeedFinder {
  public:
-  static constexpr std::int64_t rows = 32;  // read together, so that turned images are read along their lines
+  static constexpr std::int64_t rows = 64;
 
-  SeedFinder(const Image& image, const Mask& mask, double threshold, const TrailOptions& options)
+  SeedFinder(const Image& image, const Mask& mask, bool across, double threshold, const TrailOptions& options)
       : image_(image), mask_(mask), sign_(threshold < 0 ? T(-1) : T(1)), height_(std::abs(threshold)),
-        gap_(options.gap), reach_(std::min(gap_ + options.background_width, image.cols)),
-        width_(options.background_width),
-        judged_((image.cols + seed_block - 1) / seed_block * seed_block), room_(rows * image.cols),
-        padded_(judged_ + 2 * reach_, std::numeric_limits<T>::quiet_NaN()), list_(judged_) {}
+        first_(options.gap + 1),
+        reach_(std::min(options.gap + options.background_width, (across ? image.rows : image.cols) - 1)),
+        above_(across ? reach_ : 0), beside_(across ? 0 : reach_), tile_rows_(across ? rows : 1),
+        tile_cols_(padded(across ? std::min(tile / (rows + 2 * reach_) + 1, image.cols) : image.cols)),
+        pitch_(tile_cols_ + 2 * beside_), values_((tile_rows_ + 2 * above_) * pitch_, absent<T>), list_(tile_cols_),
+        background_(2 * (reach_ - first_ + 1) * together) {}
 
-  // Seeds of the rows from `first` on.
+  // Seeds of the rows from `first` on; those of one row, and those of one column, are in order.
   void search(std::int64_t first, std::vector<Seed>& found) {
-    const View2D<T> room{room_.data(), std::min(rows, image_.rows - first), image_.cols, image_.cols, 1};
-    const View2D<const T> block = read_block(image_, mask_, first, 0, room);
-    for (std::int64_t r = 0; r < block.rows; ++r) search_row(block.row(r), first + r, found);
+    for (std::int64_t row = first; row < std::min(first + rows, image_.rows); row += tile_rows_)
+      for (std::int64_t col = 0; col < image_.cols; col += tile_cols_) search_tile({row, col}, found);
+    judge(found);
   }
 
  private:
-  void search_row(const T* row, std::int64_t index, std::vector<Seed>& found) {
-    T* const values = padded_.data() + reach_;  // dark trails are searched upside down
-    FLECK_PICK(settle_row<T>)(row, image_.cols, sign_, values);
-    const std::int64_t n = FLECK_PICK(list_prominent<T>)(values, judged_, gap_ + 1, reach_, static_cast<T>(width_),
-                                                         not_above(height_), list_.data());
-    for (std::int64_t i = 0; i < n; ++i)
-      if (values[list_[i]] - background(values + list_[i]) > height_) found.push_back({index, list_[i]});
-  }
+  static constexpr std::int64_t tile = (1 << 18) / sizeof(T);  // stays near
+
+  struct Candidate {
+    Seed seed{};
+    double value = 0;
+    std::int64_t count = 0;  // of its background
+  };
+
+  static std::int64_t padded(std::int64_t n) { return (n + seed_block - 1) / seed_block * seed_block; }
 
   // Rounded down, a threshold lets nothing slip through.
   static T not_above(double height) {
@@ -136,49 +169,111 @@ class SeedFinder {
     return rounded > height ? std::nextafter(rounded, T(0)) : rounded;
   }
 
-  double background(const T* at) {
-    neighbours_.clear();
-    for (std::int64_t offset = gap_ + 1; offset <= reach_; ++offset)
-      for (const T value : {at[-offset], at[offset]})
-        if (!std::isnan(value)) neighbours_.push_back(value);
-    return neighbours_.empty() ? nan : median(neighbours_);
+  bool across() const { return above_ > 0; }
+  T* tile_row(std::int64_t r) { return values_.data() + (above_ + r) * pitch_ + beside_; }
+
+  void search_tile(Seed corner, std::vector<Seed>& found) {
+    const std::int64_t n = std::min(tile_rows_, image_.rows - corner.row);
+    const std::int64_t cols = std::min(tile_cols_, image_.cols - corner.col);
+    fill_tile(corner, -above_, n + above_, cols);
+    const Neighbours neighbours{first_, reach_, across() ? pitch_ : 1};
+    for (std::int64_t r = 0; r < n; ++r) {
+      const std::int64_t listed = FLECK_PICK(list_prominent<T>)(tile_row(r), padded(cols), neighbours,
+                                                                not_above(height_), list_.data());
+      for (std::int64_t i = 0; i < listed; ++i)
+        add({corner.row + r, corner.col + list_[i]}, tile_row(r) + list_[i], neighbours, found);
+    }
   }
 
-  const Image& image_;
-  const Mask& mask_;
+  // Rows [first, end) of the tile; dark trails are searched upside down.
+  void fill_tile(Seed corner, std::int64_t first, std::int64_t end, std::int64_t cols) {
+    const std::int64_t top = std::max(first, -corner.row), bottom = std::min(end, image_.rows - corner.row);
+    const View2D<const T> block = read_block(image_, mask_, corner.row + top, corner.col,
+                                             View2D<T>{tile_row(top), bottom - top, cols, pitch_, 1});
+    for (std::int64_t r = first; r < end; ++r) {
+      const bool inside = top <= r && r < bottom;
+      if (inside) FLECK_PICK(settle_row<T>)(block.row(r - top), cols, sign_, tile_row(r));
+      std::fill(tile_row(r) + (inside ? cols : 0), tile_row(r) + padded(cols), absent<T>);
+    }
+  }
+
+  void add(Seed seed, const T* at, const Neighbours& neighbours, std::vector<Seed>& found) {
+    Candidate& candidate = candidates_[waiting_] = {seed, *at, 0};
+    double* out = &background_[waiting_];
+    for (std::int64_t k = neighbours.first; k <= neighbours.last; ++k)
+      for (const T value : {at[-k * neighbours.distance], at[k * neighbours.distance]}) {
+        const bool counts = value > absent<T>;
+        *out = counts ? value : std::numeric_limits<double>::infinity();
+        candidate.count += counts;
+        out += together;
+      }
+    if (++waiting_ == together) judge(found);
+  }
+
+  void judge(std::vector<Seed>& found) {
+    FLECK_PICK(sort_background)(background_.data(), static_cast<std::int64_t>(background_.size()) / together);
+    for (std::int64_t k = 0; k < waiting_; ++k) {
+      const Candidate& candidate = candidates_[k];
+      if (candidate.count > 0 && candidate.value - median(&background_[k], candidate.count) > height_)
+        found.push_back(candidate.seed);
+    }
+    waiting_ = 0;
+  }
+
+  Image image_;
+  Mask mask_;
   T sign_;
   double height_;
-  std::int64_t gap_, reach_, width_, judged_;
-  Aligned<T> room_, padded_;
+  std::int64_t first_, reach_, above_, beside_, tile_rows_, tile_cols_, pitch_;
+  Aligned<T> values_;
   std::vector<std::int64_t> list_;
-  std::vector<double> neighbours_;
+  Candidate candidates_[together];
+  std::int64_t waiting_ = 0;
+  Aligned<double> background_;
 };
 
-template <class T>
-std::vector<Seed> find_all(const Image& image, const Mask& mask, double threshold, const TrailOptions& options,
-                           int threads) {
-  const std::int64_t blocks = (image.rows + SeedFinder<T>::rows - 1) / SeedFinder<T>::rows;
-  const int workers = resolve_threads(threads);
-  std::vector<SeedFinder<T>> finders(workers, SeedFinder<T>(image, mask, threshold, options));
-  std::vector<std::vector<Seed>> found(blocks);
-  parallel_for(blocks, workers, [&](std::int64_t block, int worker) {
-    finders[worker].search(block * SeedFinder<T>::rows, found[block]);
-  });
-  std::vector<Seed> seeds;
-  for (const std::vector<Seed>& block : found) seeds.insert(seeds.end(), block.begin(), block.end());
+// In raster order. Those of a row are in order already.
+std::vector<Seed> sorted(const std::vector<std::vector<Seed>>& found, std::int64_t rows) {
+  std::vector<std::int64_t> next(rows + 1);
+  for (const std::vector<Seed>& band : found)
+    for (const Seed& seed : band) ++next[seed.row + 1];
+  std::partial_sum(next.begin(), next.end(), next.begin());
+  std::vector<Seed> seeds(next.back());
+  for (const std::vector<Seed>& band : found)
+    for (const Seed& seed : band) seeds[next[seed.row]++] = seed;
   return seeds;
+}
+
+template <class T>
+std::vector<Seed> find_all(const Image& image, const Mask& mask, bool along_rows, double threshold,
+                           const TrailOptions& options, int threads) {
+  const bool swap = turned(image);  // to search along the lines in memory
+  const Image lines = swap ? transposed(image) : image;
+  const Mask left_out = swap ? transposed(mask) : mask;
+  const std::int64_t bands = (lines.rows + SeedFinder<T>::rows - 1) / SeedFinder<T>::rows;
+  const int workers = resolve_threads(threads);
+  std::vector<SeedFinder<T>> finders(workers, SeedFinder<T>(lines, left_out, along_rows != swap, threshold, options));
+  std::vector<std::vector<Seed>> found(bands);
+  parallel_for(bands, workers, [&](std::int64_t band, int worker) {
+    finders[worker].search(band * SeedFinder<T>::rows, found[band]);
+    if (swap)
+      for (Seed& seed : found[band]) std::swap(seed.row, seed.col);
+  });
+  return sorted(found, image.rows);
 }
 
 }  // namespace
 
-std::vector<Seed> find_seeds(const Image& image, const Mask& mask, double threshold, const TrailOptions& options,
-                             int threads) {
+std::vector<Seed> find_seeds(const Image& image, const Mask& mask, bool along_rows, double threshold,
+                             const TrailOptions& options, int threads) {
+  if (options.gap >= (along_rows ? image.rows : image.cols) - 1) return {};  // no pixel has a neighbour
   const auto find = exact_in_float(image.dtype) ? &find_all<float> : &find_all<double>;
-  return find(image, mask, threshold, options, threads);
+  return find(image, mask, along_rows, threshold, options, threads);
 }
 
 void trail_scan(const Image& image, const Mask& mask, const Image& noise, const std::vector<Seed>& seeds,
                 const TrailOptions& options, Trail* trails, View2D<double> profile, int threads) {
+  if (seeds.empty()) return;
   const int workers = resolve_threads(threads);
   std::vector<Probe> probes(workers, Probe(image, mask, noise, options));
   parallel_for(static_cast<std::int64_t>(seeds.size()), workers, [&](std::int64_t i, int worker) {

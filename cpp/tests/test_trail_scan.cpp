@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <iterator>
 #include <limits>
@@ -34,7 +35,7 @@ TEST_CASE("a trail is followed past one weak step, and summed with its error") {
   const std::vector<double> data = sink_frame();
   const double sigma = 1.0;
   const fleck::TrailOptions options{.background_width = 1, .gap = 1};
-  const std::vector<fleck::Seed> seeds = fleck::find_seeds(image(data), {}, -30.0, options, 2);
+  const std::vector<fleck::Seed> seeds = fleck::find_seeds(image(data), {}, false, -30.0, options, 2);
   REQUIRE(seeds.size() == 1);
   CHECK((seeds[0].row == 1 && seeds[0].col == 3));
 
@@ -71,7 +72,43 @@ TEST_CASE("a seed without background has no sign and no trail") {
   fleck::trail_scan(image(data), {}, constant(sigma), {{0, 0}}, {.background_width = 5, .gap = 20}, &trail, {}, 1);
   CHECK(std::isnan(trail.seed_value));
   CHECK((trail.length == 0 && trail.excess == 0 && trail.variance == 0));
-  CHECK(fleck::find_seeds(image(data), {}, 0.5, {.background_width = 5, .gap = 20}, 1).empty());
+  CHECK(fleck::find_seeds(image(data), {}, false, 0.5, {.background_width = 5, .gap = 20}, 1).empty());
+}
+
+TEST_CASE("seeds are what stands out from a median, wherever neighbours lie in memory") {
+  constexpr std::int64_t height = 150, width = 950;  // more than a tile
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  constexpr double threshold = 0.6;
+  std::vector<float> data = noise(height * width), turned(data.size());
+  for (std::size_t i = 0; i < data.size(); i += 11) data[i] = i % 3 ? infinity : -infinity;
+  for (std::int64_t r = 0; r < height; ++r)
+    for (std::int64_t c = 0; c < width; ++c) turned[c * height + r] = data[r * width + c];
+  const fleck::Image lying = fleck::transposed(image_of(turned, width, height));
+
+  const auto stands_out = [&](std::int64_t row, std::int64_t col, bool along_rows,
+                              const fleck::TrailOptions& options) {
+    std::vector<double> background;
+    for (std::int64_t k = options.gap + 1; k <= options.gap + options.background_width; ++k)
+      for (const std::int64_t step : {-k, k}) {
+        const std::int64_t r = along_rows ? row + step : row, c = along_rows ? col : col + step;
+        if (r < 0 || r >= height || c < 0 || c >= width || std::isinf(data[r * width + c])) continue;
+        background.push_back(data[r * width + c]);
+      }
+    std::sort(background.begin(), background.end());
+    const std::size_t n = background.size();
+    const double value = data[row * width + col];
+    return n > 0 && std::isfinite(value) && value - (background[(n - 1) / 2] + background[n / 2]) / 2 > threshold;
+  };
+  for (const fleck::TrailOptions& options : {fleck::TrailOptions{}, {.background_width = 40, .gap = 3}})
+    for (const bool along_rows : {false, true}) {
+      std::vector<fleck::Seed> expected;
+      for (std::int64_t r = 0; r < height; ++r)
+        for (std::int64_t c = 0; c < width; ++c)
+          if (stands_out(r, c, along_rows, options)) expected.push_back({r, c});
+      for (const fleck::Image& frame : {image_of(data, height, width), lying})
+        CHECK(same_bytes(fleck::find_seeds(frame, {}, along_rows, threshold, options, 2), expected));
+      CHECK(expected.size() > 10);
+    }
 }
 
 TEST_CASE("seeds and trails are the same bytes for any number of threads") {
@@ -86,7 +123,7 @@ TEST_CASE("seeds and trails are the same bytes for any number of threads") {
     std::vector<double> profile;
   };
   const auto scan = [&](int threads) {
-    Found found{fleck::find_seeds(frame, {}, 0.6, {}, threads), {}, {}};
+    Found found{fleck::find_seeds(frame, {}, false, 0.6, {}, threads), {}, {}};
     const std::int64_t n = std::ssize(found.seeds);
     found.trails.resize(n);
     found.profile.resize(n * steps);

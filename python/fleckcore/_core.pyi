@@ -109,6 +109,7 @@ def streak_search(
 def find_seeds(
     data: NDArray[Any],
     mask: NDArray[np.bool_] | None,
+    along_rows: bool,
     threshold: float,
     background_width: int,
     gap: int,

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <type_traits>
 
 namespace fleck {
@@ -58,20 +59,36 @@ struct Image {
 // True where a pixel is left out; strides in elements, may be empty (no mask).
 using Mask = View2D<const std::uint8_t>;
 
+inline Image transposed(const Image& image) {
+  return {image.data, image.cols, image.rows, image.col_stride, image.row_stride, image.dtype, image.swapped};
+}
+
+inline Mask transposed(const Mask& mask) {
+  return {mask.data, mask.cols, mask.rows, mask.col_stride, mask.row_stride};
+}
+
+// Whether the pixels of a column lie closer in memory than those of a row.
+inline bool turned(const Image& image) { return std::abs(image.col_stride) > std::abs(image.row_stride); }
+
 // Copies image[row, col0 : col0 + n] into out, converted to T (float or double). Every type of up to 16 bits and
 // float32 is exact in float; every type of up to 32 bits is exact in double; 64-bit integers round to nearest.
 template <class T>
 void load_row(const Image& image, std::int64_t row, std::int64_t col0, std::int64_t n, T* out);
 
-// The pixels from (row0, col0) on, as many as `room` has, converted as by load_row, NaN where the mask says so. They
-// stay where they are if nothing is to be changed; else they are copied to `room`, along whichever axis lies closer
-// in memory, so that a transposed image costs little more. room.col_stride is 1, and so is that of the result.
+// Copies the pixels from (row0, col0) on, as many as `room` has, converted as by load_row, NaN where the mask says
+// so; along whichever axis lies closer in memory, so that a transposed image costs little more. room.col_stride is 1.
+template <class T>
+void copy_block(const Image& image, const Mask& mask, std::int64_t row0, std::int64_t col0, View2D<T> room);
+
+// The same pixels where they are if nothing is to be changed, else in `room`. The result's col_stride is 1.
 template <class T>
 View2D<const T> read_block(const Image& image, const Mask& mask, std::int64_t row0, std::int64_t col0,
                            View2D<T> room);
 
 extern template void load_row<float>(const Image&, std::int64_t, std::int64_t, std::int64_t, float*);
 extern template void load_row<double>(const Image&, std::int64_t, std::int64_t, std::int64_t, double*);
+extern template void copy_block(const Image&, const Mask&, std::int64_t, std::int64_t, View2D<float>);
+extern template void copy_block(const Image&, const Mask&, std::int64_t, std::int64_t, View2D<double>);
 extern template View2D<const float> read_block(const Image&, const Mask&, std::int64_t, std::int64_t, View2D<float>);
 extern template View2D<const double> read_block(const Image&, const Mask&, std::int64_t, std::int64_t,
                                                 View2D<double>);

@@ -14,8 +14,10 @@
 //             and variance are summed over steps 1 ... length. n_sigma = -inf: a fixed length.
 // Order       One result per seed, in the order of the seeds; the same bytes for any number of threads and any
 //             instruction set.
-// Cost        O(background_width) per step and, in find_seeds, per pixel; scratch of up to 36 rows per thread. Types
-//             of up to 16 bits and float32 are searched in float32, the others in float64.
+// Cost        With n neighbours: O(n) per pixel in find_seeds, O(n log^2 n) per seed and step. Scratch per thread: up
+//             to 0.4 KB for every pixel between the outermost neighbours; in find_seeds also a row or, where they lie
+//             in other lines of memory, 256 KB or 64 columns of 64 rows and all neighbours. Types of up to 16 bits and
+//             float32 are searched in float32, the others in float64.
 #pragma once
 
 #include <cstdint>
@@ -46,9 +48,9 @@ struct Trail {
 };
 
 // Pixels, in raster order, whose excess is below a negative or above a positive threshold; masked and not finite
-// pixels are none.
-std::vector<Seed> find_seeds(const Image& image, const Mask& mask, double threshold, const TrailOptions& options,
-                             int threads);
+// pixels are none. The background of a trail along_rows is in the same column instead of the same row.
+std::vector<Seed> find_seeds(const Image& image, const Mask& mask, bool along_rows, double threshold,
+                             const TrailOptions& options, int threads);
 
 // `noise` is one standard deviation per pixel, of the image's shape (a stride of 0 makes it one number). Seeds lie in
 // the image; trails has room for all of them. profile has a row per seed: the excess of step k in column k - 1,

@@ -25,6 +25,11 @@ inline Vector load(const T* from) noexcept {
   return value;
 }
 
+template <class Vector, class T>
+inline void store(T* to, Vector value) noexcept {
+  __builtin_memcpy(to, &value, sizeof value);
+}
+
 // reaches, inside and beyond: one bit per lane, for low <= x, for low <= x < high, and for the others of what is not
 // NaN. within: x where it lies inside, else the other vector.
 #if defined(__AVX512F__)

@@ -9,8 +9,6 @@ namespace {
 using Vector = Lanes<double>;
 constexpr int width = lanes<double>, parts = profile_block / width;
 
-inline void store(double* to, Vector value) noexcept { __builtin_memcpy(to, &value, sizeof value); }
-
 inline double exponential_of(double x) noexcept { return exponential(Vector{} + x)[0]; }
 
 // 1 + q / (k (k + step)) (1 + q / ((k + 2) (k + 2 + step)) (1 + ...)), exact for q up to 18: no term is negative.

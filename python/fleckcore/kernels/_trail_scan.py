@@ -156,23 +156,21 @@ def trail_scan(
             positions[:, axis] = image.shape[axis] - 1 - positions[:, axis]
         return positions
 
-    swap = slice(None, None, -1 if axis else 1)
-    turned, turned_mask = turn(image), None if left_out is None else turn(left_out)
     if seeds is None:
         threshold = _seed_threshold(seed_threshold)
-        found = _core.find_seeds(turned, turned_mask, threshold, *options, check_threads(threads))
-        positions = mirror(found[:, swap])
-        positions = positions[np.lexsort((positions[:, 1], positions[:, 0]))]
+        positions = _core.find_seeds(
+            image, left_out, axis == 1, threshold, *options, check_threads(threads)
+        )
     else:
         positions = _seeds(seeds, image.shape)
     n = len(positions)
     length, sums = np.empty((n, 1), np.int64), np.empty((n, 3))
     profile = np.empty((n, min(PROFILE_STEPS, int(max_length))))
     _core.trail_scan(
-        turned,
-        turned_mask,
+        turn(image),
+        None if left_out is None else turn(left_out),
         turn(sigma),
-        mirror(positions)[:, swap],
+        mirror(positions)[:, :: -1 if axis else 1],
         *options,
         int(min(max_length, 2**40)),
         float(n_sigma),
