@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,8 @@ _BORDER = 12
 
 _LEAST_DARK = 25
 """Pixels of a part without light."""
+
+_NORMAL = NormalDist()
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,11 +87,19 @@ class _Number:
         """Probability that the true value is above; 0 when nothing is known."""
         if not (math.isfinite(self.value) and math.isfinite(self.err)):
             return 0.0
-        return NormalDist().cdf((self.value - limit) / max(self.err, 1e-9))
+        return _NORMAL.cdf((self.value - limit) / max(self.err, 1e-9))
 
     def below(self, limit: float) -> float:
         """Probability that the true value is below; 0 when nothing is known."""
         return _Number(-self.value, self.err).above(-limit)
+
+
+class _Place(NamedTuple):
+    """Numbers of a feature that need the whole frame; fields as in `Feature`."""
+
+    edge_run: float
+    seam_run: float
+    end_distance: float
 
 
 def classify(features: Sequence[Feature], around: Surroundings) -> list[Feature]:
@@ -98,18 +108,16 @@ def classify(features: Sequence[Feature], around: Surroundings) -> list[Feature]
     Each probability is the chance that the statement of its kind holds and that of no earlier one does, with normal
     and independent errors: bright, edge, seam, column, streak, ring, disc, and fleck for the rest. They sum to 1.
     """
-    return [
-        _classified(_placed(feature, around), 90.0 if around.axis == 0 else 0.0)
-        for feature in features
-    ]
+    along = 90.0 if around.axis == 0 else 0.0
+    return [_classified(feature, _place(feature, around), along) for feature in features]
 
 
-def _classified(feature: Feature, along: float) -> Feature:
+def _classified(feature: Feature, place: _Place, along: float) -> Feature:
     statements = {
         "bright": _Number(feature.transmission_mean, feature.transmission_mean_err).above(1),
-        "edge": _runs_along(feature.edge_run, feature.area_detected),
-        "seam": _runs_along(feature.seam_run, feature.area_detected),
-        "column": _is_column(feature, along),
+        "edge": _runs_along(place.edge_run, feature.area_detected),
+        "seam": _runs_along(place.seam_run, feature.area_detected),
+        "column": _is_column(feature, place.end_distance, along),
         "streak": _is_long(feature),
         "ring": _is_ring(feature),
         "disc": _is_disc(feature),
@@ -121,7 +129,7 @@ def _classified(feature: Feature, along: float) -> Feature:
         chance[kind] = left * holds
         left -= chance[kind]
     likeliest = max(KINDS, key=lambda kind: chance[kind])
-    columns: dict[str, Any] = {f"p_{kind}": chance[kind] for kind in KINDS}
+    columns: dict[str, Any] = {f"p_{kind}": chance[kind] for kind in KINDS} | place._asdict()
     return replace(feature, kind=likeliest, kind_probability=chance[likeliest], **columns)
 
 
@@ -152,13 +160,13 @@ def _length(feature: Feature) -> _Number:
     return _Number(math.sqrt(12) * feature.semimajor_axis, PIXEL)
 
 
-def _is_column(feature: Feature, along: float) -> float:
+def _is_column(feature: Feature, end_distance: float, along: float) -> float:
     """Chance that it is long and narrow, keeps to its column, and ends where the defect of a column does.
 
     ``along`` is the direction of the columns, degrees from +x.
     """
     width = _Number(math.sqrt(12) * feature.semiminor_axis, PIXEL)
-    end = _Number(feature.end_distance, PIXEL)
+    end = _Number(end_distance, PIXEL)
     length, turn = _length(feature).value, math.radians(feature.orientation_fit - along)
     drift = _Number(
         length * abs(math.sin(turn)),
@@ -190,7 +198,7 @@ def _is_disc(feature: Feature) -> float:
     return radius.above(DISC_RADIUS) * flat
 
 
-def _placed(feature: Feature, around: Surroundings) -> Feature:
+def _place(feature: Feature, around: Surroundings) -> _Place:
     """Measure a feature against the borders of the frame, of the light and of the amplifiers."""
     cut = (
         slice(feature.bbox_ymin, feature.bbox_ymax + 1),
@@ -198,15 +206,14 @@ def _placed(feature: Feature, around: Surroundings) -> Feature:
     )
     places = np.nonzero(around.labels[cut] == feature.label)
     if not places[0].size:
-        return feature
+        return _Place(feature.edge_run, feature.seam_run, feature.end_distance)
     y, x = places[0] + cut[0].start, places[1] + cut[1].start
     seams = [
         _run(_across(position, seam))
         for axis, position in enumerate((y, x))
         for seam in around.seams(axis)
     ]
-    return replace(
-        feature,
+    return _Place(
         edge_run=_run(_to_border(y, x, around.mask)),
         seam_run=max(seams, default=0.0),
         end_distance=_end_distance(cut, around),

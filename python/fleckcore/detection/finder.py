@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -390,7 +389,7 @@ class Finder:
             snr=footprint.significance,
             edge=footprint.at_edges(self.loss.shape) > 0,
             blend=footprint.blend,
-            **asdict(self.profiles[index]),
+            **self.profiles[index].columns(),
         )
 
 

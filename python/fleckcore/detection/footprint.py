@@ -129,7 +129,8 @@ class Footprint:
         ]
 
     def _covariance(self) -> NDArray[np.float64]:
-        covariance: NDArray[np.float64] = np.cov(np.vstack([self.ys, self.xs])) + np.eye(2) / 12
+        places = np.stack([self.ys - self.ys.mean(), self.xs - self.xs.mean()])
+        covariance: NDArray[np.float64] = places @ places.T / (len(self.ys) - 1) + np.eye(2) / 12
         return covariance
 
 
@@ -157,7 +158,10 @@ def touching(footprints: Sequence[Footprint], labels: NDArray[np.int32]) -> list
     groups = {i: [i] for i, footprint in enumerate(footprints) if not footprint.is_streak}
     for i in list(groups):
         cut = footprints[i].window(labels.shape, 2)
-        near = np.unique(labels[cut][grow(footprints[i].within(cut), 2)]) - 1
+        around = labels[cut]
+        if ((around == 0) | (around == i + 1)).all():
+            continue
+        near = np.unique(around[grow(footprints[i].within(cut), 2)]) - 1
         for j in near.tolist():
             if j <= i or j not in groups or groups[i] is groups[j]:
                 continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,7 +79,7 @@ class Modelled(Explained):
             blend=any(
                 np.hypot(shadow.x - o.x, shadow.y - o.y) < shadow.radius + o.radius for o in others
             ),
-            **asdict(_profile(shadow, error, measured.residual(cut, footprint))),
+            **_profile(shadow, error, measured.residual(cut, footprint)).columns(),
         )
 
 

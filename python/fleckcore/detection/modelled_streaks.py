@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,7 +91,7 @@ class Streaks(Explained):
             snr=line.significance,
             edge=seen.length < line.streak.length,
             blend=self._overlaps(line.streak, large),
-            **asdict(_profile(seen, radius, error, measured.residual(cut, footprint))),
+            **_profile(seen, radius, error, measured.residual(cut, footprint)).columns(),
         )
 
     def _overlaps(self, streak: Streak, large: Modelled) -> bool:

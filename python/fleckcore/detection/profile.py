@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,6 +85,10 @@ class Profile:
     softness: float = math.nan
     softness_err: float = math.nan
     residual: float = math.nan
+
+    def columns(self) -> dict[str, Any]:
+        """Its fields by their names."""
+        return {name: getattr(self, name) for name in self.__slots__}
 
 
 @dataclass(frozen=True, slots=True)
