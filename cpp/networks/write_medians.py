@@ -10,6 +10,7 @@ rest.
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 
@@ -18,8 +19,10 @@ from plan import Outputs, Plan, SortedList
 
 # Standard deviations of a rank that a trimmed list keeps on each side.
 SPREAD = 4.2
-# Functions of at most so many lines are written into the tile: calling them would cost as much.
+# Functions of at most so many lines are written into the tile, and all that windows of up to so many rows need first:
+# calling them would cost too much.
 INLINED = 40
+WHOLLY_INLINED_TO = 9
 # Below, trimming saves nothing.
 TRIMMED_FROM = 9
 # How many ranks pixels that do not count may shift the middle, over the root of the window's rows. By turns, those
@@ -42,6 +45,7 @@ class Functions:
 
     def __init__(self) -> None:
         self.text: dict[str, list[str]] = {}
+        self.inlined: float = INLINED
 
     def for_list(self, made: SortedList) -> str:
         parts = [part for part, _ in made.lists]
@@ -137,7 +141,7 @@ class Functions:
         return lines
 
     def add(self, name: str, arguments: list[str], lines: list[str]) -> None:
-        inlined = "FLECK_SHORT_NETWORK" if len(lines) <= INLINED else "FLECK_NETWORK"
+        inlined = "FLECK_SHORT_NETWORK" if len(lines) <= self.inlined else "FLECK_NETWORK"
         head = f"template <class L, class T = typename L::T>\n{inlined} void {name}({', '.join(arguments)}) {{"
         self.text[name] = [
             head,
@@ -318,6 +322,7 @@ def main(output: str, windows: list[str]) -> None:
     entries: list[str] = []
     for window in windows:
         rows, cols = map(int, window.split("x"))
+        functions.inlined = math.inf if rows <= WHOLLY_INLINED_TO else INLINED
         margin = min(round(MARGIN * rows**0.5), rows * cols // 2)
         names = []
         for kind, wanted in (("", 0), ("Masked", margin)):

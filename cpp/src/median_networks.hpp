@@ -20,6 +20,7 @@
 #include "fleck/tuning.hpp"
 #include "isa/median_keys.hpp"
 #include "isa/median_network.hpp"
+#include "isa/median_nine.hpp"
 #include "median_border.hpp"
 #include "threads.hpp"
 
@@ -222,8 +223,27 @@ class NetworkFilter {
     std::vector<Key> pixels, signs;  // of its windows, row by row
   };
 
+  // Rows of keys, and of medians, of windows of 3 x 3.
+  struct NineRows {
+    static constexpr std::int64_t cols = 1024;  // that all of them stay near
+
+    NineRows() : memory_(7 * size) {
+      for (int r = 0; r < 2; ++r) medians[r] = memory_.data() + (4 + r) * size;
+      signs = memory_.data() + 6 * size;
+    }
+
+    Key* line(std::int64_t y) { return memory_.data() + y % 4 * size; }
+
+    Key *medians[2], *signs;
+
+   private:
+    static constexpr std::int64_t size = cols + 2 + nine_slack;
+    Aligned<Key> memory_;
+  };
+
   // One thread's memory.
   struct Work {
+    NineRows nine;
     Strip strip;
     Strip late;  // tiles from anywhere, one in each lane, that take the full network
     std::vector<LateTile> late_tiles;
@@ -239,13 +259,11 @@ class NetworkFilter {
     Strip& strip = work.strip;
     strip.untrimmed = tuning().network_trimmed ? 0 : std::numeric_limits<int>::max();
     const std::int64_t cols = std::min<std::int64_t>(std::int64_t(sizes_.lanes) * strip.lane_cols(), out_.cols - col0);
+    if (half_rows_ == 1 && half_cols_ == 1 && rows_of_nine(work.nine, {row0, row1, col0, col0 + cols}, left)) return;
     const auto load = [&](std::int64_t y) {
       const std::int64_t row = row0 + y - half_rows_;
       if (row >= row1 + half_rows_) return;  // no output needs it
-      const auto missed = [&](std::int64_t col, std::int64_t n) {
-        left.add(row - half_rows_, row + half_rows_ + 1, col - half_cols_, col + n + half_cols_);
-      };
-      strip.put(y, read_line(row, col0 - half_cols_, cols + 2 * half_cols_, strip.line, strip.signs_line, missed));
+      strip.put(y, read_line(row, col0 - half_cols_, cols + 2 * half_cols_, strip.line, strip.signs_line, left));
     };
     for (std::int64_t y = 0; y < sizes_.window_rows - 1; ++y) load(y);
     for (std::int64_t y = 0; row0 + y < row1; y += sizes_.tile_rows) {
@@ -265,6 +283,82 @@ class NetworkFilter {
       if (work.late_count >= late_groups * std::size_t(sizes_.lanes)) finish_late(work, sizes_.lanes);
     }
     finish_late(work, 1);
+  }
+
+  // ---- Windows of 3 x 3, row by row
+
+  struct Block {
+    std::int64_t row0, row1, col0, col1;
+
+    std::int64_t cols() const { return col1 - col0; }
+  };
+
+  // As band(); false, and anything may stand in the outputs, where some pixel is left out.
+  bool rows_of_nine(NineRows& nine, const Block& block, TileSet& left) const {
+    const auto [row0, row1, col0, col1] = block;
+    if constexpr (std::is_same_v<E, Key> && std::is_same_v<Out, Key> && !Swapped) {
+      const std::int64_t first = std::min(col0 > 0 ? col0 : nine_step<Key>, col1);
+      const std::int64_t room = std::min(col1, out_.cols - 1 - nine_slack) - first;
+      const std::int64_t last = first + std::max<std::int64_t>(0, room) / nine_step<Key> * nine_step<Key>;
+      if (first < last && vectors_fit() && in_place({row0, row1, first, last}))
+        return by_keys(nine, {row0, row1, col0, first}, left) && by_keys(nine, {row0, row1, last, col1}, left);
+    }
+    return by_keys(nine, block, left);
+  }
+
+  // Whether vectors of pixels can be loaded from the image and stored to the output, and none is masked.
+  bool vectors_fit() const {
+    const auto aligned = [](std::int64_t address) { return address % static_cast<std::int64_t>(alignof(Key)) == 0; };
+    return !mask_ && image_.col_stride == sizeof(E) && out_.col_stride == 1 && aligned(image_.row_stride) &&
+           aligned(std::bit_cast<std::intptr_t>(image_.data));
+  }
+
+  // Pixels and medians where they are. There are pixels around the block, nine_slack of them behind it.
+  bool in_place(const Block& block) const {
+    const auto line = [&](std::int64_t row) {
+      const std::int64_t inner = resolve(row, out_.rows, border_);
+      return inner < 0 ? nullptr : reinterpret_cast<const Key*>(image_.at(inner, block.col0 - 1));
+    };
+    const auto out = [&](std::int64_t row) { return &out_(row, block.col0); };
+    return two_by_two(block, line, out, [](std::int64_t) {});
+  }
+
+  bool by_keys(NineRows& nine, const Block& block, TileSet& left) const {
+    for (Block part = block; part.col0 < block.col1; part.col0 = part.col1) {
+      part.col1 = std::min(part.col0 + NineRows::cols, block.col1);
+      const auto line = [&](std::int64_t row) -> const Key* {
+        Key* const keys = nine.line(row - block.row0 + 1);
+        return read_line(row, part.col0 - 1, part.cols() + 2, keys, nine.signs, left) ? nullptr : keys;
+      };
+      const auto out = [&](std::int64_t row) { return nine.medians[(row - block.row0) % 2]; };
+      const auto write = [&](std::int64_t row) {
+        FLECK_PICK(write_values<E, Out>)(out(row), part.cols(), &out_(row, part.col0), out_.col_stride);
+      };
+      if (!two_by_two(part, line, out, write)) return false;
+    }
+    return true;
+  }
+
+  // Takes each row of pixels from line(row), until that is null, and puts its medians into out(row), then write(row).
+  template <class Line, class Row, class Write>
+  bool two_by_two(const Block& block, Line line, Row out, Write write) const {
+    const auto below = [&](std::int64_t row) { return std::min(row, out_.rows - 1); };
+    const auto input = [&](std::int64_t row) { return Ahead{image_.at(below(row), block.col0), sizeof(E)}; };
+    const auto output = [&](std::int64_t row) {
+      return Ahead{reinterpret_cast<const std::byte*>(&out_(below(row), block.col0)), sizeof(Out)};
+    };
+    const Key* rows[] = {nullptr, nullptr, line(block.row0 - 1), line(block.row0)};
+    for (std::int64_t row = block.row0; row < block.row1; row += 2) {
+      rows[0] = rows[2], rows[1] = rows[3];
+      const bool two = row + 1 < block.row1;  // else the same row twice
+      rows[2] = line(row + 1), rows[3] = two ? line(row + 2) : rows[0];
+      if (std::find(rows, rows + 4, nullptr) != rows + 4) return false;
+      Key* const medians[] = {out(row), out(row + two)};
+      if (!medians_(rows, block.cols(), medians, {input(row + 3), input(row + 4), output(row + 2), output(row + 3)}))
+        return false;
+      for (std::int64_t r = row; r <= row + two; ++r) write(r);
+    }
+    return true;
   }
 
   void give_up(std::int64_t row, std::int64_t col, TileSet& left) const {
@@ -344,9 +438,8 @@ class NetworkFilter {
   }
 
   // Keys and signs of n pixels from (row, col) on, what is beyond the frame included; gives whether some pixel is left
-  // out. Calls missed(first column, number) where one has no key for another reason.
-  template <class Missed>
-  bool read_line(std::int64_t row, std::int64_t col, std::int64_t n, Key* keys, Key* signs, Missed missed) const {
+  // out. Adds to `left` the windows of those that have no key for another reason.
+  bool read_line(std::int64_t row, std::int64_t col, std::int64_t n, Key* keys, Key* signs, TileSet& left) const {
     constexpr std::int64_t chunk = NetworkLine<Key>::chunk;
     const std::int64_t inner = resolve(row, out_.rows, border_);
     const std::int64_t inside0 = inner < 0 ? n : std::clamp<std::int64_t>(-col, 0, n);
@@ -354,6 +447,9 @@ class NetworkFilter {
     // Rows begin with either extreme as in the sequence of Thue and Morse, which keeps any period from adding up.
     const bool odd = std::popcount(static_cast<std::uint64_t>(inner < 0 ? row : inner)) & 1;
     NetworkLine<Key> line(keys, signs, odd == (row == inner));
+    const auto missed = [&](std::int64_t first, std::int64_t count) {
+      left.add(row - half_rows_, row + half_rows_ + 1, first - half_cols_, first + count + half_cols_);
+    };
     const auto read = [&](std::int64_t at, std::int64_t from, std::int64_t count) {
       const std::byte* pixels = image_.at(inner, from);
       std::uint64_t left_out = mask_ ? mask_bits_(&mask_(inner, from), mask_.col_stride, count) : 0;
@@ -377,7 +473,12 @@ class NetworkFilter {
         for (std::int64_t i = first; i < last; ++i) read(i, resolve(col + i, out_.cols, border_), 1);
     };
     beyond(0, inside0);
-    for (std::int64_t i = inside0; i < inside1; i += chunk) read(i, col + i, std::min(chunk, inside1 - i));
+    const bool all = !mask_ && inside1 > inside0 &&
+                     read_keys_(image_.at(inner, col + inside0), image_.col_stride, inside1 - inside0, keys + inside0);
+    if (all)
+      line.keep(inside0, inside1 - inside0);
+    else
+      for (std::int64_t i = inside0; i < inside1; i += chunk) read(i, col + i, std::min(chunk, inside1 - i));
     beyond(inside1, n);
     return line.masked;
   }
@@ -390,6 +491,7 @@ class NetworkFilter {
   NetworkSizes sizes_;
   // Chosen once: they are called for a few pixels each.
   decltype(&baseline::read_keys<E, Swapped>) read_keys_ = FLECK_PICK(read_keys<E, Swapped>);
+  decltype(&baseline::medians_of_nine<Key>) medians_ = FLECK_PICK(medians_of_nine<Key>);
   decltype(&baseline::mask_bits) mask_bits_ = FLECK_PICK(mask_bits);
   Key outside_{};
   bool outside_known_ = false;

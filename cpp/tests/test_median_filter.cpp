@@ -298,6 +298,34 @@ TEST_CASE_TEMPLATE("small windows equal sorting, whatever the pixels and however
     }
 }
 
+TEST_CASE_TEMPLATE("3 x 3: a pixel that minimum and maximum would lose is found wherever it is", T, float, double) {
+  using Limits = std::numeric_limits<T>;
+  const T odd_ones[] = {Limits::quiet_NaN(), -Limits::quiet_NaN(), Limits::signaling_NaN(), T(-0.0),
+                        -Limits::infinity(), Limits::infinity(),   Limits::denorm_min()};
+  std::mt19937 random(2);
+  constexpr std::int64_t rows = 135, cols = 300;  // more than a band of rows; most of them are filtered in place
+  for (const std::int64_t at : {0, 1, 17, 299, 300 * 60 + 150, 300 * 127 + 20, 300 * 128 + 200, 300 * 134 + 299})
+    for (const T odd : odd_ones)
+      for (const fleck::Border border : {fleck::Border::reflect, fleck::Border::wrap, fleck::Border::constant}) {
+        Case<T> frame{rows, cols, {3, 3}, border, {}, {}, T(1)};
+        for (std::int64_t i = 0; i < rows * cols; ++i)
+          frame.data.push_back(static_cast<T>(std::int64_t{random() % 3} - 1) + T(0));  // many zeros, none negative
+        frame.data[at] = odd;
+        CHECK_MESSAGE(count_wrong<T>(frame, Layout::rows, 1) == 0, odd, " at ", at, " border ",
+                      static_cast<int>(border));
+      }
+}
+
+TEST_CASE_TEMPLATE("3 x 3: an odd number of rows, of any length", T, float, std::int16_t, std::uint8_t) {
+  std::mt19937 random(3);
+  for (const std::int64_t cols : {3, 17, 64, 81, 82, 96, 97, 145, 1025, 5000})
+    for (const std::int64_t rows : {3, 129}) {
+      Case<T> frame{rows, cols, {3, 3}, fleck::Border::reflect, {}, {}, T(0)};
+      for (std::int64_t i = 0; i < rows * cols; ++i) frame.data.push_back(static_cast<T>(random() % 100));
+      CHECK_MESSAGE(count_wrong<T>(frame, Layout::rows, 1 + rows / 32) == 0, rows, " x ", cols);
+    }
+}
+
 TEST_CASE("the upper of two middle pixels may be the largest of its type") {
   const std::int32_t largest = std::numeric_limits<std::int32_t>::max();
   const Case<std::int32_t> frame{1, 4, {1, 3}, fleck::Border::shrink, {1, largest, largest, 2}, {}, 0};
