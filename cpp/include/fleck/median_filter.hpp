@@ -37,7 +37,8 @@ DType median_dtype(DType dtype, bool excludes);
 // Aliasing  out must not overlap image or mask.
 // Method    Square windows of 3 to 21 pixels: networks of minimum and maximum, many tiles side by side in the lanes
 //           of a vector. Pixels that are left out stand as the lowest and the highest number by turns, and how far
-//           that shifts the middle of a window is counted. One row or one column of 15, 31, 63, 127 or 255 pixels:
+//           that shifts the middle of a window is counted. 3 x 3 where none is left out: minimum and maximum of whole
+//           rows, without a copy where pixels are keys as they stand. One row or one column of 15, 31, 63, 127 or 255 pixels:
 //           sorted pieces of a line are merged, many lines side by side. Every other window, and tiles where the shift
 //           is too far, a pixel is -infinity, or an integer is too large for the networks' keys: value bands, which
 //           serve any window. All are exact, and give the same bytes.
