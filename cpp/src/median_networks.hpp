@@ -243,7 +243,6 @@ class NetworkFilter {
 
   // One thread's memory.
   struct Work {
-    NineRows nine;
     Strip strip;
     Strip late;  // tiles from anywhere, one in each lane, that take the full network
     std::vector<LateTile> late_tiles;
@@ -259,7 +258,7 @@ class NetworkFilter {
     Strip& strip = work.strip;
     strip.untrimmed = tuning().network_trimmed ? 0 : std::numeric_limits<int>::max();
     const std::int64_t cols = std::min<std::int64_t>(std::int64_t(sizes_.lanes) * strip.lane_cols(), out_.cols - col0);
-    if (half_rows_ == 1 && half_cols_ == 1 && rows_of_nine(work.nine, {row0, row1, col0, col0 + cols}, left)) return;
+    if (half_rows_ == 1 && half_cols_ == 1 && rows_of_nine({row0, row1, col0, col0 + cols}, left)) return;
     const auto load = [&](std::int64_t y) {
       const std::int64_t row = row0 + y - half_rows_;
       if (row >= row1 + half_rows_) return;  // no output needs it
@@ -294,7 +293,8 @@ class NetworkFilter {
   };
 
   // As band(); false, and anything may stand in the outputs, where some pixel is left out.
-  bool rows_of_nine(NineRows& nine, const Block& block, TileSet& left) const {
+  bool rows_of_nine(const Block& block, TileSet& left) const {
+    NineRows nine;
     const auto [row0, row1, col0, col1] = block;
     if constexpr (std::is_same_v<E, Key> && std::is_same_v<Out, Key> && !Swapped) {
       const std::int64_t first = std::min(col0 > 0 ? col0 : nine_step<Key>, col1);

@@ -38,10 +38,10 @@ DType median_dtype(DType dtype, bool excludes);
 // Method    Square windows of 3 to 21 pixels: networks of minimum and maximum, many tiles side by side in the lanes
 //           of a vector. Pixels that are left out stand as the lowest and the highest number by turns, and how far
 //           that shifts the middle of a window is counted. 3 x 3 where none is left out: minimum and maximum of whole
-//           rows, without a copy where pixels are keys as they stand. One row or one column of 15, 31, 63, 127 or 255 pixels:
-//           sorted pieces of a line are merged, many lines side by side. Every other window, and tiles where the shift
-//           is too far, a pixel is -infinity, or an integer is too large for the networks' keys: value bands, which
-//           serve any window. All are exact, and give the same bytes.
+//           rows, without a copy where pixels are keys as they stand. One row or one column of 15, 31, 63, 127 or 255
+//           pixels: sorted pieces of a line are merged, many lines side by side. Every other window, and tiles where
+//           the shift is too far, a pixel is -infinity, or an integer is too large for the networks' keys: value
+//           bands, which serve any window. All are exact, and give the same bytes.
 // Cost      Networks: about 2 minima or maxima per pixel of the window, some 1.5 times as much where pixels are left
 //           out. Lines: about 50 for 127 pixels, twice as many near pixels that are left out. Bands: grow slowly with
 //           the window, some passes over a tile of 64 x 24 to 64 x 128 outputs with its halo. Threads share bands of
