@@ -11,7 +11,7 @@ os.environ["FLECKCORE_TUNING"] = "off"  # a profile of whoever runs the tests
 
 @pytest.fixture
 def fitsverify():
-    """Debian's fitsverify on a file: asserts that it finds nothing to complain about."""
+    """What Debian's fitsverify has to say of a file: empty when it finds nothing to complain about."""
     tool = shutil.which("fitsverify")
     if tool is None:
         message = "fitsverify is not installed: apt-get install fitsverify"
@@ -21,6 +21,7 @@ def fitsverify():
 
     def verify(path):
         run = subprocess.run([tool, path], capture_output=True, text=True, check=False)
-        assert "Verification found 0 warning(s) and 0 error(s)" in run.stdout, run.stdout
+        faultless = "Verification found 0 warning(s) and 0 error(s)" in run.stdout
+        return "" if faultless else run.stdout + run.stderr + f"exit code {run.returncode}"
 
     return verify
