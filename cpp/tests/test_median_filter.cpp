@@ -309,7 +309,7 @@ TEST_CASE_TEMPLATE("3 x 3: a pixel that minimum and maximum would lose is found 
       for (const fleck::Border border : {fleck::Border::reflect, fleck::Border::wrap, fleck::Border::constant}) {
         Case<T> frame{rows, cols, {3, 3}, border, {}, {}, T(1)};
         for (std::int64_t i = 0; i < rows * cols; ++i)
-          frame.data.push_back(static_cast<T>(std::int64_t{random() % 3} - 1) + T(0));  // many zeros, none negative
+          frame.data.push_back(static_cast<T>(static_cast<int>(random() % 3) - 1) + T(0));  // many zeros, none negative
         frame.data[at] = odd;
         CHECK_MESSAGE(count_wrong<T>(frame, Layout::rows, 1) == 0, odd, " at ", at, " border ",
                       static_cast<int>(border));
