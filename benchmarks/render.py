@@ -182,7 +182,7 @@ def heights(line: dict[str, Any], unit: str) -> list[float]:
     return line["ms"]
 
 
-LEAST_APART = 0.055  # figures below an axis, of its length
+LEAST_APART = 0.0625  # figures below an axis, of its length
 X_SCALES: dict[str, dict[str, Any]] = {
     "linear": {},
     "log": {},
