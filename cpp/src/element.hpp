@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "fleck/image.hpp"
 
@@ -32,6 +33,12 @@ FLECK_INLINE T to_number(E value) {
 template <class T>
 FLECK_INLINE T to_number(Half value) {
   return static_cast<T>(to_float(value));
+}
+
+// Quality bits, of which a narrow type has no sign.
+template <class E>
+FLECK_INLINE std::int32_t to_bits(E value) {
+  return static_cast<std::int32_t>(static_cast<std::make_unsigned_t<E>>(value));
 }
 
 FLECK_INLINE std::uint8_t swap_bytes(std::uint8_t v) { return v; }

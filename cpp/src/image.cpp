@@ -60,6 +60,16 @@ void load_row(const Image& image, std::int64_t row, std::int64_t col0, std::int6
   });
 }
 
+void load_bits(const Image& image, std::int64_t row, std::int64_t col0, std::int64_t n, std::int32_t* out) {
+  visit_type(image.dtype, image.swapped, [&]<class E, bool Swapped>() {
+    if constexpr (std::is_integral_v<E> && sizeof(E) <= 4) {
+      const std::byte* p = image.at(row, col0);
+      if (image.col_stride == sizeof(E)) return FLECK_PICK(bits_of_neighbours<E, Swapped>)(p, n, out);
+      for (std::int64_t i = 0; i < n; ++i) out[i] = to_bits(read_element<E, Swapped>(p + i * image.col_stride));
+    }
+  });
+}
+
 template <class T>
 void copy_block(const Image& image, const Mask& mask, std::int64_t row0, std::int64_t col0, View2D<T> room) {
   const bool turn = turned(image);

@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,51 @@ def compare_float32(rounds: int) -> int: ...
 def compare_int16(rounds: int) -> int: ...
 def tuning() -> dict[str, int | str]: ...
 def set_tuning(choices: dict[str, Any]) -> None: ...
+def combine_stack(
+    data: Sequence[NDArray[Any]],
+    error: Sequence[NDArray[Any] | None],
+    quality: Sequence[NDArray[Any] | None],
+    numbers: NDArray[np.float32],
+    method: str,
+    bits: int,
+    low: float,
+    high: float,
+    rounds: int,
+    out: NDArray[np.float32],
+    out_error: NDArray[np.float32],
+    out_quality: NDArray[np.int32],
+    used: NDArray[np.int32],
+    threads: int,
+    after: Callable[[int], object] | None,
+) -> None: ...
+def reject_cosmic_rays(
+    data: Sequence[NDArray[Any]],
+    error: Sequence[NDArray[Any] | None],
+    quality: Sequence[NDArray[Any] | None],
+    numbers: NDArray[np.float32],
+    sigmas: Sequence[float],
+    radius: float,
+    spill: float,
+    scale_noise: float,
+    median: bool,
+    bits: int,
+    exempt: bool,
+    accidents: bool,
+    rejected_bit: int,
+    out: NDArray[np.float32],
+    out_error: NDArray[np.float32],
+    out_quality: NDArray[np.int32],
+    used: NDArray[np.int32],
+    rejected: NDArray[np.uint8] | None,
+    threads: int,
+    after: Callable[[int], object] | None,
+) -> list[int]: ...
+def sky_modes(
+    data: Sequence[NDArray[Any]],
+    quality: Sequence[NDArray[Any] | None],
+    bits: int,
+    threads: int,
+) -> list[float]: ...
 def mesh_statistics(
     data: NDArray[Any],
     mask: NDArray[np.bool_] | None,

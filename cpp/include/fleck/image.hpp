@@ -75,6 +75,9 @@ inline bool turned(const Image& image) { return std::abs(image.col_stride) > std
 template <class T>
 void load_row(const Image& image, std::int64_t row, std::int64_t col0, std::int64_t n, T* out);
 
+// The same of quality bits, whose type is an integer of up to 32 bits.
+void load_bits(const Image& image, std::int64_t row, std::int64_t col0, std::int64_t n, std::int32_t* out);
+
 // Copies the pixels from (row0, col0) on, as many as `room` has, converted as by load_row, NaN where the mask says
 // so; along whichever axis lies closer in memory, so that a transposed image costs little more. room.col_stride is 1.
 template <class T>

@@ -5,6 +5,14 @@ frame for its layout, release the GIL, and give the same bytes for every ``threa
 instruction set. This package alone imports the compiled ``_core``.
 """
 
+from fleckcore.kernels._combine_stack import (
+    CosmicRays,
+    Stack,
+    StackedPlanes,
+    combine_stack,
+    reject_cosmic_rays,
+    sky_modes,
+)
 from fleckcore.kernels._gaussian_filter import gaussian_filter
 from fleckcore.kernels._label_components import Components, label_components
 from fleckcore.kernels._limits import compare_in_registers
@@ -42,12 +50,16 @@ __all__ = [
     "PROFILE_START",
     "UNLIT",
     "Components",
+    "CosmicRays",
     "LiteralObjects",
     "Mesh",
     "Peaks",
     "ProfilePatch",
+    "Stack",
+    "StackedPlanes",
     "Trails",
     "build_config",
+    "combine_stack",
     "compare_in_registers",
     "default_threads",
     "forget_tuning",
@@ -63,8 +75,10 @@ __all__ = [
     "processor",
     "profile_fit",
     "profile_path",
+    "reject_cosmic_rays",
     "set_tuning",
     "shadow_search",
+    "sky_modes",
     "sparse_zeros",
     "streak_search",
     "trail_scan",
