@@ -1,6 +1,7 @@
 #include "fleck/combine_stack.hpp"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cmath>
 #include <limits>
@@ -139,9 +140,9 @@ class Rejection {
         marks_(iterations_, Aligned<std::uint8_t>(ring_.frames() * ring_.step)),
         done_(iterations_ + 1),
         counts_(frames.size()),
-        far_(frames.size(), std::vector<std::int32_t>(ring_.width)) {
+        marking_(frames.size(), {{}, std::vector<std::int32_t>(ring_.width)}) {
     for (int worker = 0; worker < threads; ++worker) {
-      sums_.emplace_back(3 * ring_.width);
+      sums_.emplace_back(2 * ring_.width);
       out_.emplace_back(ring_.width);
       all_.emplace_back(ring_.width);
     }
@@ -152,6 +153,11 @@ class Rejection {
       for (std::int64_t dx = -reach_; dx <= reach_; ++dx)
         if (static_cast<float>(dx * dx + dy * dy) <= radius2) near_.push_back({dy, dx});
     if (reach_ == 0) near_.clear();
+    for (int mark = 0; mark < 256; ++mark) {
+      const int alone = mark & mark_alone;
+      const bool stays = alone == hit || alone & blank || (alone == excluded && !rules.accidents) || !(mark & near);
+      beside_[mark] = static_cast<std::uint8_t>(stays ? mark : (mark & ~mark_alone) | spill);
+    }
   }
 
   std::vector<std::int64_t> run(const AfterRows& after) {
@@ -166,6 +172,12 @@ class Rejection {
  private:
   struct Offset {
     std::int64_t dy, dx;
+  };
+
+  // The row that is being marked and those after it that its marks reach, and its columns that are cosmic rays.
+  struct Marking {
+    std::vector<std::uint8_t*> rows;
+    std::vector<std::int32_t> far;
   };
 
   float* guess(std::int64_t row) { return guess_.data() + row % ring_.kept * ring_.width; }
@@ -191,7 +203,8 @@ class Rejection {
     const std::int64_t last = ready == ring_.rows ? ready : std::max(first, ready - reach_);
     parallel_for(ring_.frames(), threads_, [&](std::int64_t frame, int) {
       for (std::int64_t row = entered; row < ready; ++row)
-        FLECK_PICK(first_marks)(ring_.quality(frame, row), ring_.width, bits_, rules_.accidents, marks(k, frame, row));
+        FLECK_PICK(first_marks)(ring_.value(frame, row), ring_.variance(frame, row), ring_.quality(frame, row),
+                                guess(row), ring_.width, test(k, frame), marks(k, frame, row));
       for (std::int64_t row = first; row < last; ++row) mark_row(k, frame, row);
     });
     parallel_for(last - first, threads_, [&](std::int64_t i, int worker) { average_row(k, first + i, worker); });
@@ -201,51 +214,49 @@ class Rejection {
   // Up to where an iteration's rows have their first marks: what the one before had finished a block ago.
   std::int64_t marked_to(std::int64_t done) const { return done ? std::min(ring_.rows, done + reach_) : 0; }
 
+  HitTest test(std::int64_t k, std::int64_t frame) const {
+    const float spill2 = rules_.spill > 0 ? rules_.spill * rules_.spill : -1;
+    return {rules_.sigmas[k] * rules_.sigmas[k], spill2, rules_.scale_noise, frames_[frame].scale, bits_,
+            rules_.accidents};
+  }
+
   void mark_row(std::int64_t k, std::int64_t frame, std::int64_t row) {
-    const float time = frames_[frame].scale, sigma2 = rules_.sigmas[k] * rules_.sigmas[k];
-    std::uint8_t* own = marks(k, frame, row);
-    if (rules_.accidents) FLECK_PICK(exclude_row)(ring_.quality(frame, row), ring_.width, bits_, own);
-    std::vector<std::int32_t>& columns = far_[frame];
-    const std::int64_t n = FLECK_PICK(far_columns)(ring_.value(frame, row), ring_.variance(frame, row), guess(row),
-                                                   ring_.width, {sigma2, rules_.scale_noise, time}, columns.data());
+    Marking& own = marking_[frame];
+    own.rows.clear();
+    for (std::int64_t y = row; y <= std::min(row + reach_, ring_.rows - 1); ++y) own.rows.push_back(marks(k, frame, y));
+    std::uint8_t* here = own.rows[0];
+    if (rules_.accidents) FLECK_PICK(exclude_row)(ring_.quality(frame, row), ring_.width, bits_, here);
+    const std::int64_t n = FLECK_PICK(far_columns)(here, ring_.width, own.far.data());
     for (std::int64_t i = 0; i < n; ++i) {
-      std::uint8_t& mark = own[columns[i]];
-      if (mark & blank || (mark & mark_alone) == excluded) continue;
-      mark = static_cast<std::uint8_t>(hit | (mark & wiped));
-      spill_over(k, frame, row, columns[i], sigma2, time * time);
+      std::uint8_t& mark = here[own.far[i]];
+      if (const int alone = mark & mark_alone; alone == blank || alone == excluded) continue;
+      mark = static_cast<std::uint8_t>((mark & ~mark_alone) | hit);
+      spill_over(own, own.far[i]);
     }
   }
 
-  void spill_over(std::int64_t k, std::int64_t frame, std::int64_t row, std::int64_t col, float sigma2, float time2) {
-    const float spill2 = rules_.spill > 0 ? rules_.spill * rules_.spill : -1;
+  void spill_over(const Marking& own, std::int64_t col) const {
     for (const Offset& to : near_) {
-      const std::int64_t y = row + to.dy, x = col + to.dx;
-      if (y >= ring_.rows || x < 0 || x >= ring_.cols) continue;
-      std::uint8_t& mark = marks(k, frame, y)[x];
-      const std::uint8_t alone = mark & mark_alone;
-      if (alone == hit || alone == spill || mark & blank || (alone == excluded && !rules_.accidents)) continue;
-      const float off = ring_.value(frame, y)[x] - guess(y)[x];
-      const float limit = sigma2 * ring_.variance(frame, y)[x] / time2;
-      if (!(off * off <= spill2 * limit)) mark = static_cast<std::uint8_t>(spill | (mark & wiped));
+      const std::int64_t x = col + to.dx;
+      if (to.dy >= std::ssize(own.rows) || x < 0 || x >= ring_.cols) continue;
+      std::uint8_t& mark = own.rows[to.dy][x];
+      mark = beside_[mark];
     }
   }
 
   void average_row(std::int64_t k, std::int64_t row, int worker) {
+    const bool last = k + 1 == iterations_;
     Aligned<float>& room = sums_[worker];
-    std::fill(room.begin(), room.end(), 0.0f);
-    const StackSums sums{room.data(), room.data() + ring_.width, room.data() + 2 * ring_.width};
-    for (std::int64_t frame = 0; frame < ring_.frames(); ++frame)
-      FLECK_PICK(add_frame)(ring_.value(frame, row), ring_.variance(frame, row), marks(k, frame, row), ring_.width,
-                            frames_[frame].scale, left_out_, sums);
-    FLECK_PICK(average)(sums, ring_.width, guess(row));
-    if (k + 1 == iterations_) finish_row(row, sums, worker);
+    const StackSums sums = last ? StackSums{room.data(), room.data() + ring_.width} : StackSums{};
+    FLECK_PICK(average_row)(rows_(row, worker), marks(k, 0, row), left_out_, guess(row), sums);
+    if (last) finish_row(row, sums, worker);
   }
 
   void finish_row(std::int64_t row, const StackSums& sums, int worker) {
     RowOut& out = out_[worker];
     Aligned<std::uint8_t>& all = all_[worker];
     std::fill(out.quality.begin(), out.quality.end(), 0);
-    std::fill(all.begin(), all.end(), 1);
+    std::fill(all.begin(), all.end(), 255);
     FLECK_PICK(finish_row)(sums, guess(row), ring_.width, total_, sky_, out.data.data(), out.error.data());
     for (std::int64_t frame = 0; frame < ring_.frames(); ++frame) {
       const std::uint8_t* mark = marks(iterations_ - 1, frame, row);
@@ -290,7 +301,8 @@ class Rejection {
   std::vector<Aligned<std::uint8_t>> marks_;  // of each iteration
   std::vector<std::int64_t> done_;            // rows: guessed, then finished by each iteration
   std::vector<std::atomic<std::int64_t>> counts_;
-  std::vector<std::vector<std::int32_t>> far_;
+  std::vector<Marking> marking_;           // of each frame
+  std::array<std::uint8_t, 256> beside_;   // what a mark becomes beside a cosmic ray
   std::vector<Aligned<float>> sums_;
   std::vector<RowOut> out_;
   std::vector<Aligned<std::uint8_t>> all_;
@@ -381,14 +393,16 @@ std::vector<float> sky_modes(std::span<const StackFrame> frames, std::int32_t bi
   std::vector<float> modes(plain.size());
   parallel_for(std::ssize(plain), threads, [&](std::int64_t frame, int) {
     Ring ring({&plain[frame], 1}, 1);
-    std::vector<std::int32_t> histogram(range.bins), bin(ring.width);
+    constexpr std::int64_t apart = 4;  // neighbours are alike: a histogram for each of four does not wait for itself
+    std::vector<std::int32_t> histogram(range.bins), parts(apart * range.bins), bin(ring.width);
     for (std::int64_t row = 0; row < ring.rows; ++row) {
       ring.enter(0, row);
       FLECK_PICK(sky_bins)(ring.value(0, row), ring.quality(0, row), ring.width, range.first, range.width, range.bins,
                            bin.data());
-      for (const std::int32_t b : bin)
-        if (b >= 0) ++histogram[b];
+      for (std::int64_t x = 0; x < ring.width; ++x)
+        if (bin[x] >= 0) ++parts[x % apart * range.bins + bin[x]];
     }
+    for (std::int64_t i = 0; i < std::ssize(parts); ++i) histogram[i % range.bins] += parts[i];
     modes[frame] = mode_of(histogram, range);
   });
   return modes;

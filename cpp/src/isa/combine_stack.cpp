@@ -11,6 +11,10 @@ namespace fleck::FLECK_ISA {
 
 namespace {
 
+using Values = Lanes<float>;
+using Whole = Lanes<std::int32_t>;
+using Bytes __attribute__((vector_size(vector_bytes / 4))) = std::uint8_t;
+
 constexpr std::int64_t block = stack_block;
 constexpr float infinity = std::numeric_limits<float>::infinity();
 
@@ -187,38 +191,54 @@ void guess_least(const CombineRow& row, std::int32_t bits, bool first_decides, f
   for (std::int64_t x = 0; x < row.cols; ++x) guess[x] = guess[x] == infinity ? 0.0f : guess[x];
 }
 
-std::int64_t far_columns(const float* value, const float* variance, const float* guess, std::int64_t cols,
-                         const HitTest& test, std::int32_t* columns) noexcept {
-  using Values = Lanes<float>;
+// By name: of floats, bits and bytes at once the compiler makes a scalar loop.
+void first_marks(const float* value, const float* variance, const std::int32_t* quality, const float* guess,
+                 std::int64_t cols, const HitTest& test, std::uint8_t* marks) noexcept {
+  constexpr std::int32_t copied = spill | excluded | hit;
   const float time2 = test.time * test.time;
-  std::int64_t n = 0;
   for (std::int64_t x = 0; x < cols; x += lanes<float>) {
-    const Values g = load<Values>(guess + x), off = load<Values>(value + x) - g, level = g * test.time;
+    const Values g = load<Values>(guess + x), off = load<Values>(value + x) - g, off2 = off * off;
+    const Values v = load<Values>(variance + x), level = g * test.time;
     const Values noise = test.scale_noise * (level > 0 ? level : Values{});
-    const Values limit = test.sigma2 * (load<Values>(variance + x) + noise * noise) / time2;
-    const Values far = off * off > limit ? Values{} + 1 : Values{};
-    for (unsigned bits = reaches(far, 1.0f); bits; bits &= bits - 1)
-      columns[n++] = static_cast<std::int32_t>(x) + __builtin_ctz(bits);
+    const Whole is_far = off2 > test.sigma2 * (v + noise * noise) / time2;
+    const Whole is_not_near = off2 <= test.spill2 * (test.sigma2 * v / time2);
+    const Whole q = load<Whole>(quality + x);
+    const Whole known = test.accidents ? (q & copied) | (((q & ~copied) != 0) & other_bits)
+                                       : ((q & test.bits) != 0) & excluded;
+    const Whole mark = (q < 0 ? Whole{} + blank : known) | (is_far & far) | (~is_not_near & near);
+    store(marks + x, __builtin_convertvector(mark, Bytes));
+  }
+}
+
+std::int64_t far_columns(const std::uint8_t* marks, std::int64_t cols, std::int32_t* columns) noexcept {
+  constexpr std::uint64_t eight = std::uint64_t{0x0101010101010101} * far;
+  std::int64_t n = 0;
+  for (std::int64_t x = 0; x < cols; x += 8) {
+    const std::uint64_t some = load<std::uint64_t>(marks + x) & eight;
+    if (some == 0) continue;
+    for (int i = 0; i < 8; ++i)
+      if (marks[x + i] & far) columns[n++] = static_cast<std::int32_t>(x) + i;
   }
   return n;
 }
 
-void add_frame(const float* value, const float* variance, const std::uint8_t* marks, std::int64_t cols, float time,
-               std::uint8_t left_out, const StackSums& sums) noexcept {
-  float* __restrict total = sums.total;
-  float* __restrict exposure = sums.exposure;
-  float* __restrict squares = sums.variance;
-  for (std::int64_t x = 0; x < cols; ++x) {
-    const bool in = (marks[x] & left_out) == 0;
-    total[x] += in ? value[x] * time : 0.0f;
-    exposure[x] += in ? time : 0.0f;
-    squares[x] += in ? variance[x] : 0.0f;
+void average_row(const CombineRow& row, const std::uint8_t* marks, std::uint8_t left_out, float* guess,
+                 const StackSums& sums) noexcept {
+  for (std::int64_t x = 0; x < row.cols; x += lanes<float>) {
+    Values total{}, exposure{}, variance{};
+    for (std::int64_t f = 0; f < row.frames; ++f) {
+      const std::int64_t at = f * row.step + x;
+      const auto in = __builtin_convertvector(load<Bytes>(marks + at) & left_out, Whole) == 0;
+      const Values time = Values{} + row.scale[f];
+      total += in ? load<Values>(row.value + at) * time : Values{};
+      exposure += in ? time : Values{};
+      if (sums.variance) variance += in ? load<Values>(row.variance + at) : Values{};
+    }
+    store(guess + x, exposure > 0 ? total / exposure : load<Values>(guess + x));
+    if (!sums.variance) continue;
+    store(sums.exposure + x, exposure);
+    store(sums.variance + x, variance);
   }
-}
-
-void average(const StackSums& sums, std::int64_t cols, float* guess) noexcept {
-  for (std::int64_t x = 0; x < cols; ++x)
-    guess[x] = sums.exposure[x] > 0 ? sums.total[x] / sums.exposure[x] : guess[x];
 }
 
 void finish_row(const StackSums& sums, const float* guess, std::int64_t cols, float total, float sky, float* data,
@@ -238,33 +258,25 @@ void finish_row(const StackSums& sums, const float* guess, std::int64_t cols, fl
 
 std::int64_t add_quality(const std::int32_t* quality, const std::uint8_t* marks, std::int64_t cols,
                          std::int32_t* kept, std::uint8_t* all) noexcept {
-  std::int64_t rejected = 0;
-  for (std::int64_t x = 0; x < cols; ++x) {
-    const std::uint8_t mark = marks[x] & mark_alone;
-    const bool out = mark == hit || mark == spill;
-    kept[x] |= marks[x] & wiped ? 0 : quality[x];
-    all[x] &= out;
-    rejected += out;
+  Whole rejected{};
+  for (std::int64_t x = 0; x < cols; x += lanes<float>) {
+    const Whole mark = __builtin_convertvector(load<Bytes>(marks + x), Whole), alone = mark & mark_alone;
+    const Whole out = (alone == hit) | (alone == spill);
+    store(kept + x, load<Whole>(kept + x) | ((mark & wiped) == 0 ? load<Whole>(quality + x) : Whole{}));
+    store(all + x, load<Bytes>(all + x) & __builtin_convertvector(out, Bytes));
+    rejected -= out;
   }
-  return rejected;
-}
-
-void first_marks(const std::int32_t* quality, std::int64_t cols, std::int32_t bits, bool accidents,
-                 std::uint8_t* marks) noexcept {
-  constexpr std::int32_t known = spill | excluded | hit;
-  for (std::int64_t x = 0; x < cols; ++x) {
-    const std::int32_t q = quality[x];
-    const std::int32_t copied = (q & known) | ((q & ~known) != 0 ? other_bits : 0);
-    const std::int32_t clean = (q & bits) != 0 ? excluded : 0;
-    marks[x] = static_cast<std::uint8_t>(q & blank_bit ? blank : accidents ? copied : clean);
-  }
+  std::int64_t sum = 0;
+  for (int i = 0; i < lanes<float>; ++i) sum += rejected[i];
+  return sum;
 }
 
 void exclude_row(const std::int32_t* quality, std::int64_t cols, std::int32_t bits, std::uint8_t* marks) noexcept {
-  for (std::int64_t x = 0; x < cols; ++x) {
-    const std::uint8_t mark = marks[x];
-    const bool bad = (quality[x] & bits) != 0 && mark != blank;
-    marks[x] = static_cast<std::uint8_t>(mark == spill ? spill | wiped : bad ? excluded : mark);
+  for (std::int64_t x = 0; x < cols; x += lanes<float>) {
+    const Whole mark = __builtin_convertvector(load<Bytes>(marks + x), Whole), alone = mark & mark_alone;
+    const Whole good = ((load<Whole>(quality + x) & bits) == 0) | (alone == blank);
+    const Whole checked = good ? mark : (mark & ~mark_alone) | excluded;
+    store(marks + x, __builtin_convertvector(alone == spill ? mark | wiped : checked, Bytes));
   }
 }
 

@@ -9,15 +9,12 @@
 namespace fleck {
 
 // Marks of a pixel in one frame and iteration.
-enum Mark : std::uint8_t {
-  other_bits = 1,  // its quality has bits besides these
-  spill = 2,
-  excluded = 4,
-  hit = 8,
-  blank = 16,
-  wiped = 64,  // was marked from an earlier row, which hides its quality
-};
-constexpr std::uint8_t mark_alone = 63;
+constexpr std::int32_t other_bits = 1;  // its quality has bits besides these
+constexpr std::int32_t spill = 2, excluded = 4, hit = 8, blank = 16;
+constexpr std::int32_t near = 32;   // x is so far from the guess that a cosmic ray beside it takes it
+constexpr std::int32_t wiped = 64;  // was marked from an earlier row, which hides its quality
+constexpr std::int32_t far = 128;   // x is so far from the guess that it is a cosmic ray itself
+constexpr std::int32_t mark_alone = 31;
 
 constexpr std::int32_t blank_bit = INT32_MIN;  // in the quality, while a frame is in the stack
 
@@ -48,11 +45,13 @@ struct RowClipping {
 };
 
 struct HitTest {
-  float sigma2, scale_noise, time;
+  float sigma2, spill2, scale_noise, time;
+  std::int32_t bits;
+  bool accidents;
 };
 
+// Of the frames that a pixel is made of.
 struct StackSums {
-  float* total;
   float* exposure;
   float* variance;
 };
@@ -67,21 +66,21 @@ FLECK_FOR_EACH_ISA(
     void guess_median(const CombineRow& row, std::int32_t bits, float* guess) noexcept;
     // `first_decides`: min(0, x) of the rest where the first frame's pixel is bad.
     void guess_least(const CombineRow& row, std::int32_t bits, bool first_decides, float* guess) noexcept;
-    // Columns whose x is too far from the guess; gives how many.
-    std::int64_t far_columns(const float* value, const float* variance, const float* guess, std::int64_t cols,
-                             const HitTest& test, std::int32_t* columns) noexcept;
-    // Adds a frame where its marks have none of `left_out`.
-    void add_frame(const float* value, const float* variance, const std::uint8_t* marks, std::int64_t cols, float time,
-                   std::uint8_t left_out, const StackSums& sums) noexcept;
-    void average(const StackSums& sums, std::int64_t cols, float* guess) noexcept;
+    // What is known of a row before it is marked.
+    void first_marks(const float* value, const float* variance, const std::int32_t* quality, const float* guess,
+                     std::int64_t cols, const HitTest& test, std::uint8_t* marks) noexcept;
+    // Columns with the mark `far`; gives how many.
+    std::int64_t far_columns(const std::uint8_t* marks, std::int64_t cols, std::int32_t* columns) noexcept;
+    // The average of the frames whose marks have none of `left_out`; the guess stays where there is none. A frame's
+    // marks begin where its values do. Without room for them variances are not added up.
+    void average_row(const CombineRow& row, const std::uint8_t* marks, std::uint8_t left_out, float* guess,
+                     const StackSums& sums) noexcept;
     // From guess and sums; `total` is the sum of all times.
     void finish_row(const StackSums& sums, const float* guess, std::int64_t cols, float total, float sky, float* data,
                     float* error) noexcept;
     // kept |= quality of a frame, without what was wiped; all &= rejected. Gives how many are rejected.
     std::int64_t add_quality(const std::int32_t* quality, const std::uint8_t* marks, std::int64_t cols,
                              std::int32_t* kept, std::uint8_t* all) noexcept;
-    void first_marks(const std::int32_t* quality, std::int64_t cols, std::int32_t bits, bool accidents,
-                     std::uint8_t* marks) noexcept;
     // Excludes, as ACSREJ does when it comes to a row, and notes what was wiped.
     void exclude_row(const std::int32_t* quality, std::int64_t cols, std::int32_t bits, std::uint8_t* marks) noexcept;
     // bin[i] of the values whose quality is 0, -1 of the others and beyond the histogram.
