@@ -102,11 +102,13 @@ void bind_combine_stack(py::module_& m) {
           const Running running;
           return reject_cosmic_rays(stack.frames, rules, results.view, marks, threads, tell);
         });
-  m.def("sky_modes", [](const std::vector<py::array>& data, const Planes& quality, std::int32_t bits, int threads) {
+  m.def("sky_modes", [](const std::vector<py::array>& data, const Planes& quality, std::int32_t bits, int threads,
+                        const std::optional<py::function>& after) {
     const py::array_t<float> numbers({static_cast<py::ssize_t>(data.size()), py::ssize_t{4}});
     const Stack stack(data, Planes(data.size()), quality, numbers);
+    const AfterRows tell = told(after);
     const Running running;
-    return sky_modes(stack.frames, bits, threads);
+    return sky_modes(stack.frames, bits, threads, tell);
   });
 }
 

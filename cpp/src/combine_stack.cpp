@@ -322,16 +322,28 @@ struct Extremes {
   std::int64_t count = 0;
 };
 
-SkyRange sky_range(Ring& ring, std::int32_t bits) {
+// Rows of values and quality as they are.
+struct PlainRows {
+  std::vector<float> value;
+  std::vector<std::int32_t> quality;
+
+  explicit PlainRows(const StackFrame& frame) : value(frame.data.cols), quality(frame.data.cols) {}
+
+  void load(const StackFrame& frame, std::int64_t row) {
+    load_row(frame.data, row, 0, frame.data.cols, value.data());
+    if (frame.quality.data) load_bits(frame.quality, row, 0, frame.data.cols, quality.data());
+  }
+};
+
+SkyRange sky_range(const StackFrame& frame, std::int32_t bits) {
   constexpr int least_bins = 1000, most_bins = 10000, least_value = -15000;
   Extremes seen;
-  for (std::int64_t row = 0; row < ring.rows; ++row) {
-    ring.enter(0, row);
-    const float* value = ring.value(0, row);
-    const std::int32_t* quality = ring.quality(0, row);
-    for (std::int64_t x = 0; x < ring.cols; ++x)
-      if ((quality[x] & (bits | blank_bit)) == 0)
-        seen.least = std::min(seen.least, value[x]), seen.sum += value[x], ++seen.count;
+  PlainRows rows(frame);
+  for (std::int64_t row = 0; row < frame.data.rows; ++row) {
+    rows.load(frame, row);
+    for (std::int64_t x = 0; x < frame.data.cols; ++x)
+      if (const float value = rows.value[x]; (rows.quality[x] & bits) == 0 && std::isfinite(value))
+        seen.least = std::min(seen.least, value), seen.sum += value, ++seen.count;
   }
   const auto whole = [](double number) { return static_cast<int>(std::clamp(number, -0x1p30, 0x1p30)); };
   const int first = seen.least < least_value ? least_value : whole(seen.least);
@@ -340,6 +352,32 @@ SkyRange sky_range(Ring& ring, std::int32_t bits) {
   if (bins <= most_bins) return {static_cast<float>(first), 1, static_cast<int>(std::max<std::int64_t>(bins, least_bins))};
   return {static_cast<float>(first), static_cast<float>(bins) / most_bins, most_bins};
 }
+
+// Neighbours are alike: a histogram for each of four does not wait for itself.
+class Histogram {
+ public:
+  Histogram(const SkyRange& range, std::int64_t cols) : range_(range), bin_((cols + 3) / 4 * 4, range.bins) {
+    for (auto& part : parts_) part.resize(range.bins + 1);
+  }
+
+  void add(const PlainRows& rows) {
+    FLECK_PICK(sky_bins)(rows.value.data(), rows.quality.data(), std::ssize(rows.value), range_.first, range_.width,
+                         range_.bins, bin_.data());
+    for (std::int64_t x = 0; x < std::ssize(bin_); x += 4)
+      for (int i = 0; i < 4; ++i) ++parts_[i][bin_[x + i]];
+  }
+
+  std::vector<std::int32_t> counts() const {
+    std::vector<std::int32_t> sum(range_.bins);
+    for (const auto& part : parts_)
+      for (std::int32_t bin = 0; bin < range_.bins; ++bin) sum[bin] += part[bin];
+    return sum;
+  }
+
+ private:
+  const SkyRange range_;
+  std::vector<std::int32_t> bin_, parts_[4];
+};
 
 float mode_of(const std::vector<std::int32_t>& histogram, const SkyRange& range) {
   const auto peak = std::max_element(histogram.begin(), histogram.end());
@@ -350,12 +388,6 @@ float mode_of(const std::vector<std::int32_t>& histogram, const SkyRange& range)
   const float both = before + behind;
   if (both == 0) return middle;
   return static_cast<float>(at + 0.5 + 0.5 * (before - behind) / both) * range.width + range.first;
-}
-
-std::vector<StackFrame> as_they_are(std::span<const StackFrame> frames) {
-  std::vector<StackFrame> plain(frames.begin(), frames.end());
-  for (StackFrame& frame : plain) frame.zero = 0, frame.scale = 1, frame.error = {};
-  return plain;
 }
 
 }  // namespace
@@ -386,24 +418,20 @@ std::vector<std::int64_t> reject_cosmic_rays(std::span<const StackFrame> frames,
   return Rejection(frames, rules, result, rejected, resolve_threads(threads)).run(after);
 }
 
-std::vector<float> sky_modes(std::span<const StackFrame> frames, std::int32_t bits, int threads) {
-  const std::vector<StackFrame> plain = as_they_are(frames);
-  Ring first({plain.data(), 1}, 1);
-  const SkyRange range = sky_range(first, bits);
-  std::vector<float> modes(plain.size());
-  parallel_for(std::ssize(plain), threads, [&](std::int64_t frame, int) {
-    Ring ring({&plain[frame], 1}, 1);
-    constexpr std::int64_t apart = 4;  // neighbours are alike: a histogram for each of four does not wait for itself
-    std::vector<std::int32_t> histogram(range.bins), parts(apart * range.bins), bin(ring.width);
-    for (std::int64_t row = 0; row < ring.rows; ++row) {
-      ring.enter(0, row);
-      FLECK_PICK(sky_bins)(ring.value(0, row), ring.quality(0, row), ring.width, range.first, range.width, range.bins,
-                           bin.data());
-      for (std::int64_t x = 0; x < ring.width; ++x)
-        if (bin[x] >= 0) ++parts[x % apart * range.bins + bin[x]];
+std::vector<float> sky_modes(std::span<const StackFrame> frames, std::int32_t bits, int threads,
+                             const std::function<void(std::int64_t frame)>& after) {
+  const SkyRange range = sky_range(frames[0], bits);
+  std::vector<float> modes(frames.size());
+  parallel_for(std::ssize(frames), threads, [&](std::int64_t n, int) {
+    const StackFrame& frame = frames[n];
+    PlainRows rows(frame);
+    Histogram histogram(range, frame.data.cols);
+    for (std::int64_t row = 0; row < frame.data.rows; ++row) {
+      rows.load(frame, row);
+      histogram.add(rows);
     }
-    for (std::int64_t i = 0; i < std::ssize(parts); ++i) histogram[i % range.bins] += parts[i];
-    modes[frame] = mode_of(histogram, range);
+    modes[n] = mode_of(histogram.counts(), range);
+    if (after) after(n);
   });
   return modes;
 }

@@ -55,6 +55,7 @@ def sky_modes(
     quality: Sequence[NDArray[Any] | None],
     bits: int,
     threads: int,
+    after: Callable[[int], object] | None,
 ) -> list[float]: ...
 def mesh_statistics(
     data: NDArray[Any],

@@ -88,6 +88,8 @@ std::vector<std::int64_t> reject_cosmic_rays(std::span<const StackFrame> frames,
 // would be more than 10000) from the least value of the first frame, at -15000 or above, to twice its mean less that,
 // the peak of a parabola through the highest bin and its neighbours. Pixels of the first frame with one of `bits` do
 // not set the range, and pixels of any frame whose quality is not 0 do not count.
-std::vector<float> sky_modes(std::span<const StackFrame> frames, std::int32_t bits, int threads);
+// `after` is told of each frame that is read.
+std::vector<float> sky_modes(std::span<const StackFrame> frames, std::int32_t bits, int threads,
+                             const std::function<void(std::int64_t frame)>& after);
 
 }  // namespace fleck

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <numbers>
+#include <type_traits>
 
 #include "isa/functions.hpp"
 
@@ -14,6 +15,16 @@ namespace {
 using Values = Lanes<float>;
 using Whole = Lanes<std::int32_t>;
 using Bytes __attribute__((vector_size(vector_bytes / 4))) = std::uint8_t;
+
+// Whether one of the bytes has one of the bits.
+inline bool has(Bytes bytes, std::int32_t bits) noexcept {
+  constexpr int words = vector_bytes / 4 >= 8 ? vector_bytes / 32 : 1;
+  using Word = std::conditional_t<vector_bytes / 4 >= 8, std::uint64_t, std::uint32_t>;
+  Word parts[words], any = 0;
+  __builtin_memcpy(parts, &bytes, sizeof bytes);
+  for (const Word part : parts) any |= part;
+  return any & static_cast<Word>(0x0101010101010101) * static_cast<Word>(bits);
+}
 
 constexpr std::int64_t block = stack_block;
 constexpr float infinity = std::numeric_limits<float>::infinity();
@@ -201,11 +212,11 @@ void first_marks(const float* value, const float* variance, const std::int32_t* 
     const Values v = load<Values>(variance + x), level = g * test.time;
     const Values noise = test.scale_noise * (level > 0 ? level : Values{});
     const Whole is_far = off2 > test.sigma2 * (v + noise * noise) / time2;
-    const Whole is_not_near = off2 <= test.spill2 * (test.sigma2 * v / time2);
+    const Whole is_near = off2 > test.spill2 * (test.sigma2 * v / time2);
     const Whole q = load<Whole>(quality + x);
     const Whole known = test.accidents ? (q & copied) | (((q & ~copied) != 0) & other_bits)
-                                       : ((q & test.bits) != 0) & excluded;
-    const Whole mark = (q < 0 ? Whole{} + blank : known) | (is_far & far) | (~is_not_near & near);
+                                       : (q & test.bits) != 0 ? Whole{} + excluded : ((q != 0) & other_bits);
+    const Whole mark = (q < 0 ? Whole{} + blank : known) | (is_far & far) | (is_near & near);
     store(marks + x, __builtin_convertvector(mark, Bytes));
   }
 }
@@ -260,7 +271,12 @@ std::int64_t add_quality(const std::int32_t* quality, const std::uint8_t* marks,
                          std::int32_t* kept, std::uint8_t* all) noexcept {
   Whole rejected{};
   for (std::int64_t x = 0; x < cols; x += lanes<float>) {
-    const Whole mark = __builtin_convertvector(load<Bytes>(marks + x), Whole), alone = mark & mark_alone;
+    const Bytes bytes = load<Bytes>(marks + x);
+    if (!has(bytes, mark_alone)) {  // a quality of 0 has left no mark
+      store(all + x, Bytes{});
+      continue;
+    }
+    const Whole mark = __builtin_convertvector(bytes, Whole), alone = mark & mark_alone;
     const Whole out = (alone == hit) | (alone == spill);
     store(kept + x, load<Whole>(kept + x) | ((mark & wiped) == 0 ? load<Whole>(quality + x) : Whole{}));
     store(all + x, load<Bytes>(all + x) & __builtin_convertvector(out, Bytes));
@@ -273,7 +289,9 @@ std::int64_t add_quality(const std::int32_t* quality, const std::uint8_t* marks,
 
 void exclude_row(const std::int32_t* quality, std::int64_t cols, std::int32_t bits, std::uint8_t* marks) noexcept {
   for (std::int64_t x = 0; x < cols; x += lanes<float>) {
-    const Whole mark = __builtin_convertvector(load<Bytes>(marks + x), Whole), alone = mark & mark_alone;
+    const Bytes bytes = load<Bytes>(marks + x);
+    if (!has(bytes, mark_alone)) continue;
+    const Whole mark = __builtin_convertvector(bytes, Whole), alone = mark & mark_alone;
     const Whole good = ((load<Whole>(quality + x) & bits) == 0) | (alone == blank);
     const Whole checked = good ? mark : (mark & ~mark_alone) | excluded;
     store(marks + x, __builtin_convertvector(alone == spill ? mark | wiped : checked, Bytes));
@@ -281,11 +299,11 @@ void exclude_row(const std::int32_t* quality, std::int64_t cols, std::int32_t bi
 }
 
 void sky_bins(const float* value, const std::int32_t* quality, std::int64_t cols, float first, float width,
-              std::int32_t bins, std::int32_t* bin) noexcept {
+              std::int32_t bins, std::int32_t* __restrict bin) noexcept {
   for (std::int64_t x = 0; x < cols; ++x) {
     const float place = (value[x] - first) / width;
     const bool in = quality[x] == 0 && place > -1.0f && place < static_cast<float>(bins);
-    bin[x] = in ? static_cast<std::int32_t>(place) : -1;
+    bin[x] = in ? static_cast<std::int32_t>(place) : bins;
   }
 }
 

@@ -83,8 +83,8 @@ FLECK_FOR_EACH_ISA(
                              std::int32_t* kept, std::uint8_t* all) noexcept;
     // Excludes, as ACSREJ does when it comes to a row, and notes what was wiped.
     void exclude_row(const std::int32_t* quality, std::int64_t cols, std::int32_t bits, std::uint8_t* marks) noexcept;
-    // bin[i] of the values whose quality is 0, -1 of the others and beyond the histogram.
+    // bin[i] of the values whose quality is 0; `bins` for the others, for NaN and beyond the histogram.
     void sky_bins(const float* value, const std::int32_t* quality, std::int64_t cols, float first, float width,
-                  std::int32_t bins, std::int32_t* bin) noexcept;)
+                  std::int32_t bins, std::int32_t* __restrict bin) noexcept;)
 
 }  // namespace fleck

@@ -25,7 +25,7 @@ from fleckcore.kernels._literal_search import (
 )
 from fleckcore.kernels._measure_feature import measure_feature
 from fleckcore.kernels._median_filter import MEDIAN_MODES, median_filter
-from fleckcore.kernels._memory import sparse_zeros
+from fleckcore.kernels._memory import forget_rows, sparse_zeros
 from fleckcore.kernels._mesh_statistics import Mesh, interpolate_mesh, mesh_statistics
 from fleckcore.kernels._peak_search import Peaks, peak_search
 from fleckcore.kernels._profile_fit import PROFILE_START, ProfilePatch, profile_fit
@@ -62,6 +62,7 @@ __all__ = [
     "combine_stack",
     "compare_in_registers",
     "default_threads",
+    "forget_rows",
     "forget_tuning",
     "gaussian_filter",
     "interpolate_mesh",

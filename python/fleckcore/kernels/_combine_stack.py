@@ -269,7 +269,11 @@ def reject_cosmic_rays(
 
 
 def sky_modes(
-    stack: Stack, *, bad_bits: int = 0, threads: int | None = None
+    stack: Stack,
+    *,
+    bad_bits: int = 0,
+    threads: int | None = None,
+    after: Callable[[int], object] | None = None,
 ) -> NDArray[np.float32]:
     """Give the most frequent value of each frame, as ACSREJ takes its sky.
 
@@ -281,6 +285,8 @@ def sky_modes(
         Pixels of the first frame with one of these bits do not set the range of the histograms.
     threads : int, optional
         Threads; by default `default_threads`.
+    after : callable, optional
+        Called with the index of each frame that has been read.
 
     Returns
     -------
@@ -288,9 +294,8 @@ def sky_modes(
         The peak of a parabola through the highest bin of 1 and its neighbours, over pixels of quality 0.
     """
     data, _, quality, _ = stack._checked
-    return np.array(
-        _core.sky_modes(data, quality, int(bad_bits), check_threads(threads)), np.float32
-    )
+    modes = _core.sky_modes(data, quality, int(bad_bits), check_threads(threads), after)
+    return np.array(modes, np.float32)
 
 
 def _check(stack: Stack) -> _Checked:
@@ -349,5 +354,10 @@ def _numbers(stack: Stack, count: int) -> NDArray[np.float32]:
 
 def _planes(stack: Stack) -> StackedPlanes:
     shape = stack._checked.data[0].shape
-    planes = [np.empty(shape, dtype) for dtype in (np.float32, np.float32, np.int32, np.int32)]
-    return StackedPlanes(*planes, np.zeros(len(stack._checked.data), np.int64))  # type: ignore[arg-type]
+    return StackedPlanes(
+        np.empty(shape, np.float32),
+        np.empty(shape, np.float32),
+        np.empty(shape, np.int32),
+        np.empty(shape, np.int32),
+        np.zeros(len(stack._checked.data), np.int64),
+    )
