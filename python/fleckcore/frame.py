@@ -13,7 +13,40 @@ from fleckcore.errors import ArrayError, ArrayTypeError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Frame", "FrameMeta", "as_frame"]
+__all__ = ["Area", "Frame", "FrameMeta", "as_frame"]
+
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Area:
+    """What one amplifier reads of a frame. Spans are half-open and count the frame's own pixels.
+
+    Attributes
+    ----------
+    amplifier : str
+        Its name.
+    rows, columns : (int, int)
+        Where it lies, with the overscan of an untrimmed frame.
+    lit_rows, lit_columns : tuple of (int, int)
+        The parts that see light; all of a trimmed frame.
+    gain_e, read_noise_e : float or None
+        e-/DN and electrons.
+    """
+
+    amplifier: str
+    rows: Span
+    columns: Span
+    lit_rows: tuple[Span, ...]
+    lit_columns: tuple[Span, ...]
+    gain_e: float | None = None
+    read_noise_e: float | None = None
+
+    @property
+    def place(self) -> tuple[slice, slice]:
+        """Index of the area."""
+        return slice(*self.rows), slice(*self.columns)
+
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +90,8 @@ class FrameMeta:
         Quality bits that keep a pixel out of a search.
     seams : tuple of (str, int)
         Boundaries between amplifiers, as ``("row" or "col", index of the first pixel beyond)``.
+    areas : tuple of Area
+        What each amplifier reads, from bottom left to top right; empty where no instrument is known.
     rootname, instrument, detector : str
         As in the header.
     warnings : tuple of str
@@ -83,6 +118,7 @@ class FrameMeta:
     readout: str | None = None
     masked_bits: int = 0
     seams: tuple[tuple[str, int], ...] = ()
+    areas: tuple[Area, ...] = ()
     rootname: str = ""
     instrument: str = ""
     detector: str = ""

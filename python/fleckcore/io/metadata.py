@@ -5,13 +5,22 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from statistics import fmean
 
-from fleckcore.frame import UNIT_ALIASES, unit_name
+from fleckcore.frame import UNIT_ALIASES, Area, Span, unit_name
 from fleckcore.instruments import Amplifier, Chip, Profile, matches
 from fleckcore.io.cards import Header, clean_text, first_number, first_text
+from fleckcore.io.placing import Place
 
-__all__ = ["Exposure", "Noise", "describe_exposure", "describe_noise", "describe_unit"]
+__all__ = [
+    "Exposure",
+    "Noise",
+    "describe_areas",
+    "describe_exposure",
+    "describe_noise",
+    "describe_unit",
+]
 
 _MJD_ZERO = datetime(1858, 11, 17, tzinfo=UTC)
 _EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
@@ -163,6 +172,41 @@ def describe_noise(header: Header, profile: Profile, chip: Chip | None) -> Noise
         readout=directions.pop() if len(directions) == 1 else None,
         seams=chip.seams if len(letters) > 1 else (),
     )
+
+
+def describe_areas(
+    header: Header, profile: Profile, chip: Chip | None, place: Place, *, electrons: bool
+) -> tuple[Area, ...]:
+    """Say which amplifier reads which part of an image; the gain of electrons is 1."""
+    if chip is None:
+        return ()
+    letters = _amplifiers(header, profile, chip)
+    seams = chip.seams if len(letters) > 1 else ()
+    whole = place.x < 0 or place.y < 0
+    spans = (chip.raw_rows, chip.raw_columns) if whole else (None, None)
+    cells = product(place.cells(seams, 0), place.cells(seams, 1))
+    return tuple(
+        Area(
+            amplifier=letter,
+            rows=rows,
+            columns=columns,
+            lit_rows=_within(spans[0], rows),
+            lit_columns=_within(spans[1], columns),
+            gain_e=1.0 if electrons else _positive(header, profile.keywords.gain, letter) or part.gain_e,
+            read_noise_e=_read_noise(header, profile, letter, part),
+        )
+        for letter, (rows, columns) in zip(letters, cells, strict=True)
+        for part in (profile.amplifiers[letter],)
+        if rows[0] < rows[1] and columns[0] < columns[1]
+    )
+
+
+def _within(spans: tuple[Span, ...] | None, limits: Span) -> tuple[Span, ...]:
+    """Cut spans to limits; ``None`` means that there is no other part."""
+    if spans is None:
+        return (limits,)
+    cut = ((max(a, limits[0]), min(b, limits[1])) for a, b in spans)
+    return tuple(span for span in cut if span[0] < span[1])
 
 
 def _amplifiers(header: Header, profile: Profile, chip: Chip) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,12 @@ class Place:
             plane = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=axis)
         return plane
 
+    def cells(self, seams: tuple[tuple[str, int], ...], axis: int) -> list[tuple[int, int]]:
+        """Give the parts of an axis between the chip's seams, in pixels of the kept image; empty ones too."""
+        name, first, size = ("row", "col")[axis], (self.y, self.x)[axis], self.shape[axis]
+        inner = [min(max(index - first, 0), size) for side, index in seams if side == name]
+        return list(pairwise([0, *inner, size]))
+
     def seams(self, seams: tuple[tuple[str, int], ...]) -> tuple[tuple[str, int], ...]:
         """Seams of the chip in pixels of the kept image, those outside left out."""
         rows, cols = self.shape
@@ -52,7 +59,9 @@ def at(axis: int, span: slice) -> tuple[slice, slice]:
     return (span, slice(None)) if axis == 0 else (slice(None), span)
 
 
-def place_image(path: Path, hdu: Hdu, shape: tuple[int, ...], chip: Chip | None) -> Place:
+def place_image(
+    path: Path, hdu: Hdu, shape: tuple[int, ...], chip: Chip | None, *, trim: bool = True
+) -> Place:
     """Find which part of an image lies on its chip.
 
     Parameters
@@ -65,6 +74,8 @@ def place_image(path: Path, hdu: Hdu, shape: tuple[int, ...], chip: Chip | None)
         ``(rows, cols)`` of the image.
     chip : Chip or None
         ``None`` places by LTV alone and keeps every pixel.
+    trim : bool
+        Whether the overscan of a whole raw image is left out.
 
     Raises
     ------
@@ -80,7 +91,9 @@ def place_image(path: Path, hdu: Hdu, shape: tuple[int, ...], chip: Chip | None)
         if hdu.header.get(key, 1) != 1:
             raise _refusal(path, hdu, f"a binned frame: {key} is {hdu.header[key]!r}, wanted 1.")
     if shape == chip.raw_shape and ltv in (None, chip.ltv):
-        return Place(chip.raw_rows, chip.raw_columns, 0, 0)
+        if trim:
+            return Place(chip.raw_rows, chip.raw_columns, 0, 0)
+        return Place(((0, rows),), ((0, cols),), -chip.ltv[0], -chip.ltv[1])
     if ltv is None and shape == chip.shape:
         ltv = (0, 0)
     if ltv is None:

@@ -15,7 +15,12 @@ from fleckcore.frame import Frame, FrameMeta
 from fleckcore.instruments import Chip, Profile, load_profile, recognise
 from fleckcore.io.blocks import Blocks, Hdu, open_blocks
 from fleckcore.io.cards import Header, clean_text, first_number, first_text, safe_name
-from fleckcore.io.metadata import describe_exposure, describe_noise, describe_unit
+from fleckcore.io.metadata import (
+    describe_areas,
+    describe_exposure,
+    describe_noise,
+    describe_unit,
+)
 from fleckcore.io.placing import Place, at, place_image
 from fleckcore.io.planes import holds_image, is_null, read_plane
 from fleckcore.io.sums import verify_hdu
@@ -61,6 +66,7 @@ def read(
     extension: str | int | None = None,
     pixel_size_um: float | None = None,
     readout: str | None = None,
+    trim: bool = True,
     max_pixels: int = 2**31,
 ) -> tuple[Frame, ...]:
     """Read the chips of one exposure.
@@ -79,6 +85,9 @@ def read(
         Pixel pitch; wins over profile and header.
     readout : {"-y", "+y", "-x", "+x"}, optional
         The edge that charge moves to in parallel transfer; wins over the profile.
+    trim : bool, optional
+        Whether the overscan of raw images is left out. With it, ``meta.areas`` say what sees light, and the offsets
+        are negative.
     max_pixels : int, optional
         Largest image that a header may claim.
 
@@ -104,7 +113,7 @@ def read(
     known: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     frames = []
     for imset in _select(file, _imsets(file, extension), chip):
-        frame = _read_imset(file, imset)
+        frame = _read_imset(file, imset, trim=trim)
         frames.append(frame.replace(meta=replace(frame.meta, **known)))
     return tuple(frames)
 
@@ -233,7 +242,7 @@ def _select(file: _File, imsets: list[_Imset], chip: int | None) -> list[_Imset]
     return found
 
 
-def _read_imset(file: _File, imset: _Imset) -> Frame:
+def _read_imset(file: _File, imset: _Imset, *, trim: bool) -> Frame:
     notes = list(file.blocks.warnings)
     parts = (file.primary, imset.data, imset.error, imset.quality)
     for part in {hdu.index: hdu for hdu in parts if hdu is not None}.values():
@@ -248,7 +257,7 @@ def _read_imset(file: _File, imset: _Imset) -> Frame:
         error = None
     chips = file.profile.chips
     chip = file.profile.chip(imset.chip) if chips and imset.chip is not None else None
-    place = place_image(file.blocks.path, imset.data, data.shape, chip)
+    place = place_image(file.blocks.path, imset.data, data.shape, chip, trim=trim)
     meta = _describe(file, imset, chip, place, notes)
     return Frame(
         place.cut(data),
@@ -328,6 +337,7 @@ def _describe(
         readout=noise.readout,
         masked_bits=profile.masked_bits,
         seams=place.seams(noise.seams),
+        areas=describe_areas(header, profile, chip, place, electrons=electrons),
         rootname=safe_name(first_text(header, profile.keywords.rootname) or _stem(path)),
         instrument=first_text(header, ["INSTRUME"]),
         detector=first_text(header, ["DETECTOR"]),
