@@ -5,6 +5,7 @@ frame for its layout, release the GIL, and give the same bytes for every ``threa
 instruction set. This package alone imports the compiled ``_core``.
 """
 
+from fleckcore.kernels._cte_readout import cte_readout, smooth_noise
 from fleckcore.kernels._gaussian_filter import gaussian_filter
 from fleckcore.kernels._label_components import Components, label_components
 from fleckcore.kernels._limits import compare_in_registers
@@ -49,6 +50,7 @@ __all__ = [
     "Trails",
     "build_config",
     "compare_in_registers",
+    "cte_readout",
     "default_threads",
     "forget_tuning",
     "gaussian_filter",
@@ -65,6 +67,7 @@ __all__ = [
     "profile_path",
     "set_tuning",
     "shadow_search",
+    "smooth_noise",
     "sparse_zeros",
     "streak_search",
     "trail_scan",
