@@ -28,6 +28,7 @@ class Readout {
   std::int64_t rows() const { return rows_; }
 
   void set_column(std::int64_t col) {
+    if (set_ && !map_.nodes) return;
     static constexpr double flat[4] = {1, 1, 1, 1};
     const double* const node = map_.nodes ? map_.nodes.row(col) : flat;
     const std::int64_t step = map_.nodes ? map_.nodes.col_stride : 1;
@@ -39,9 +40,11 @@ class Readout {
       scale_[i] = static_cast<float>(here * ((row + 1) / whole) * map_.date);
     }
     watch_falls();
+    set_ = true;
   }
 
   void weaken(std::int64_t first, std::int64_t last) {
+    set_ = false;
     for (std::int64_t i = first; i <= last; ++i) scale_[i] = static_cast<float>(scale_[i] * 0.75);
   }
 
@@ -70,7 +73,7 @@ class Readout {
   int substeps_;
   TrapMap map_;
   Traps traps_;
-  bool falls_ = false;
+  bool falls_ = false, set_ = false;  // set_: for the columns that are like this one
   Aligned<double> charge_, scale_, kept_, tops_;
 };
 

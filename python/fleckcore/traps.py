@@ -62,29 +62,26 @@ class TrapModel:
         for name in ("levels", "traps", "release", "remaining", "row_scale"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, _numbers(getattr(self, name), name))
-        count = self.levels.size
-        shapes = {"levels": (count,), "traps": (count,)}
-        shapes |= {name: (count, self.release.shape[-1]) for name in ("release", "remaining")}
-        for name, shape in shapes.items():
-            if getattr(self, name).shape != shape or 0 in shape:
-                raise ArrayError(f"{name} has shape {getattr(self, name).shape}.", code="A12")
+        for name in ("levels", "traps", "release", "remaining"):
+            wanted = self.release.shape[: 1 if name in ("levels", "traps") else 2]
+            shape = getattr(self, name).shape
+            if shape != wanted or 0 in shape:
+                raise ArrayError(
+                    f"{name} has shape {shape}, release {self.release.shape}.", code="A12"
+                )
         if self.row_scale is not None and self.row_scale.shape[1:] != (4,):
             raise ArrayError(
                 f"row_scale has shape {self.row_scale.shape}, wanted (cols, 4).", code="A12"
             )
-        if not (np.diff(self.levels) >= 0).all() or self.levels[0] <= 0:
-            raise ArrayError("levels are not positive and rising.", code="A09")
+        if not (np.diff(self.levels) >= 0).all() or self.levels[0] < 0:
+            raise ArrayError("levels are negative or not rising.", code="A09")
         if (self.traps < 0).any():
             raise ArrayError("traps are below 0.", code="A09")
         for name in ("substeps", "rows", "iterations"):
             if getattr(self, name) != int(getattr(self, name)) or getattr(self, name) < 1:
-                raise ArrayError(
-                    f"{name}={getattr(self, name)!r}, wanted at least 1.", code="A09"
-                )
+                raise ArrayError(f"{name}={getattr(self, name)!r}, wanted at least 1.", code="A09")
         if not self.date0 < self.date1:
-            raise MetadataError(
-                f"date0 {self.date0} is not before date1 {self.date1}.", code="M07"
-            )
+            raise MetadataError(f"date0 {self.date0} is not before date1 {self.date1}.", code="M07")
 
     def scale(self, mjd: float) -> float:
         """Give the factor on the traps at a date; `MetadataError` (M07) before ``date0``."""
@@ -96,15 +93,15 @@ class TrapModel:
             )
         return float((mjd - self.date0) / (self.date1 - self.date0))
 
-    def columns(self, first: int, stop: int) -> TrapModel:
-        """Give the model of some columns; the same where columns do not differ."""
+    def columns(self, first: int, stop: int, *, backwards: bool = False) -> TrapModel:
+        """Give the model of columns [first, stop), in that order or backwards; itself without ``row_scale``."""
         if self.row_scale is None:
             return self
         if not 0 <= first < stop <= len(self.row_scale):
             raise ArrayError(
                 f"columns {first} to {stop}, the table has {len(self.row_scale)}.", code="A12"
             )
-        return replace(self, row_scale=self.row_scale[first:stop])
+        return replace(self, row_scale=self.row_scale[first:stop][:: -1 if backwards else 1])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,7 +189,9 @@ def parametric_traps(
     if (density < 0).any() or not density.sum() > 0 or not (time > 0).all():
         raise ArrayError("wanted densities from 0 and release times above 0.", code="A09")
     if not (0 <= notch_e < full_well_e - 1 and fill_power > 0 and levels > 0 and trail > 0):
-        raise ArrayError("full well, notch, fill power, levels or trail is out of range.", code="A09")
+        raise ArrayError(
+            "full well, notch, fill power, levels or trail is out of range.", code="A09"
+        )
     edges = np.geomspace(1.0, full_well_e - notch_e, levels + 1)
     charge = notch_e + np.sqrt(edges[:-1] * edges[1:])
     volume = (edges[1:] / (full_well_e - notch_e)) ** fill_power

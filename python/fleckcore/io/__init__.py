@@ -1,7 +1,7 @@
 """FITS in and out."""
 
 from fleckcore.io.cards import clean_text, safe_name
-from fleckcore.io.read import is_verified, read, require_alike
+from fleckcore.io.read import is_verified, read, read_noises, require_alike
 from fleckcore.io.write import atomic_write, write_hdus, write_image
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "clean_text",
     "is_verified",
     "read",
+    "read_noises",
     "require_alike",
     "safe_name",
     "write_hdus",

@@ -11,7 +11,14 @@ from fleckcore.frame import UNIT_ALIASES, unit_name
 from fleckcore.instruments import Amplifier, Chip, Profile, matches
 from fleckcore.io.cards import Header, clean_text, first_number, first_text
 
-__all__ = ["Exposure", "Noise", "describe_exposure", "describe_noise", "describe_unit"]
+__all__ = [
+    "Exposure",
+    "Noise",
+    "describe_exposure",
+    "describe_noise",
+    "describe_read_noises",
+    "describe_unit",
+]
 
 _MJD_ZERO = datetime(1858, 11, 17, tzinfo=UTC)
 _EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
@@ -163,6 +170,15 @@ def describe_noise(header: Header, profile: Profile, chip: Chip | None) -> Noise
         readout=directions.pop() if len(directions) == 1 else None,
         seams=chip.seams if len(letters) > 1 else (),
     )
+
+
+def describe_read_noises(header: Header, profile: Profile) -> dict[str, float]:
+    """Give the read noise of every amplifier that header or profile know, in electrons."""
+    noises = {
+        letter: _read_noise(header, profile, letter, part)
+        for letter, part in profile.amplifiers.items()
+    }
+    return {letter: noise for letter, noise in noises.items() if noise is not None}
 
 
 def _amplifiers(header: Header, profile: Profile, chip: Chip) -> tuple[str, ...]:

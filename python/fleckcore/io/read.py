@@ -15,12 +15,17 @@ from fleckcore.frame import Frame, FrameMeta
 from fleckcore.instruments import Chip, Profile, load_profile, recognise
 from fleckcore.io.blocks import Blocks, Hdu, open_blocks
 from fleckcore.io.cards import Header, clean_text, first_number, first_text, safe_name
-from fleckcore.io.metadata import describe_exposure, describe_noise, describe_unit
+from fleckcore.io.metadata import (
+    describe_exposure,
+    describe_noise,
+    describe_read_noises,
+    describe_unit,
+)
 from fleckcore.io.placing import Place, at, place_image
 from fleckcore.io.planes import holds_image, is_null, read_plane
 from fleckcore.io.sums import verify_hdu
 
-__all__ = ["is_verified", "read", "require_alike"]
+__all__ = ["is_verified", "read", "read_noises", "require_alike"]
 
 
 @dataclass(frozen=True)
@@ -355,6 +360,18 @@ def is_verified(path: str | Path) -> bool:
     parts = [hdu for hdu in blocks.hdus if hdu.data_stop > hdu.data_start]
     states = [verify_hdu(blocks, hdu)[0] for hdu in parts]
     return bool(states) and all(states)
+
+
+def read_noises(path: str | Path, profile: Profile) -> dict[str, float]:
+    """Give the read noise of each amplifier in electrons, as an exposure's header has it, else the profile.
+
+    Raises
+    ------
+    InputFileError
+        As `read` does.
+    """
+    blocks = open_blocks(path)
+    return describe_read_noises(_exposure_header(blocks.hdus[:2][-1], blocks.hdus[0]), profile)
 
 
 def require_alike(frames: Sequence[Frame]) -> None:
