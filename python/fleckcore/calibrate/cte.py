@@ -150,7 +150,7 @@ def _read_noise(letter: str, profile: Profile, given: Mapping[str, float] | None
             code="M07",
             advice="Give read_noise_e, 0 for none.",
         )
-    return float(known)
+    return float(np.float32(known))  # as headers and calacs hold it
 
 
 def _correct(
