@@ -15,15 +15,37 @@ namespace {
 
 constexpr std::int64_t together = 16;  // columns that are copied together: whole lines of memory
 
+// The table with its profiles as the loops want them.
+class Profiles {
+ public:
+  explicit Profiles(const TrapTable& traps)
+      : table_(traps), release_(ended(traps.release)), remaining_(ended(traps.remaining)) {}
+
+  Traps traps() const {
+    const std::int64_t length = table_.release.cols;
+    return {table_.level.data(), table_.capture.data(), release_.data(), remaining_.data(),
+            std::ssize(table_.level), length, length + 1, length + 1};
+  }
+
+ private:
+  static Aligned<double> ended(View2D<const double> profile) {
+    Aligned<double> copy(profile.rows * (profile.cols + 1), 0.0);
+    for (std::int64_t w = 0; w < profile.rows; ++w)
+      std::copy_n(profile.row(w), profile.cols, copy.data() + w * (profile.cols + 1));
+    return copy;
+  }
+
+  TrapTable table_;
+  Aligned<double> release_, remaining_;
+};
+
 // One column at a time, with the scale of its traps.
 class Readout {
  public:
-  Readout(std::int64_t rows, const TrapTable& traps, const TrapMap& map)
-      : rows_(rows), substeps_(traps.substeps), map_(map),
-        traps_{traps.level.data(), traps.capture.data(), traps.release.data, traps.remaining.data,
-               std::ssize(traps.level), traps.release.cols, traps.release.row_stride, traps.remaining.row_stride},
+  Readout(std::int64_t rows, const Profiles& profiles, int substeps, const TrapMap& map)
+      : rows_(rows), substeps_(substeps), map_(map), traps_(profiles.traps()),
         charge_(padded(), -std::numeric_limits<double>::infinity()), scale_(padded()), kept_(padded()),
-        tops_(padded() / packets) {}
+        held_(traps_.levels) {}
 
   std::int64_t rows() const { return rows_; }
 
@@ -61,20 +83,21 @@ class Readout {
   // What the register gets; valid until the next call.
   const double* operator()(const double* column) {
     std::copy_n(column, rows_, charge_.data());
-    const Column view{charge_.data(), scale_.data(), falls_ ? kept_.data() : nullptr, tops_.data(), rows_};
+    const Column view{charge_.data(), scale_.data(), falls_ ? kept_.data() : nullptr, held_.data(), rows_};
     for (int i = 0; i < substeps_; ++i) FLECK_PICK(read_out)(traps_, view);
     return charge_.data();
   }
 
  private:
-  std::int64_t padded() const { return (rows_ + packets - 1) / packets * packets; }
+  std::int64_t padded() const { return (rows_ + most_packets - 1) / most_packets * most_packets; }
 
   std::int64_t rows_;
   int substeps_;
   TrapMap map_;
   Traps traps_;
   bool falls_ = false, set_ = false;  // set_: for the columns that are like this one
-  Aligned<double> charge_, scale_, kept_, tops_;
+  Aligned<double> charge_, scale_, kept_;
+  std::vector<Held> held_;
 };
 
 class Restorer {
@@ -143,9 +166,10 @@ void each_column(const Image& image, const TrapTable& traps, const TrapMap& map,
     Readout readout;
     Aligned<double> columns;
   };
+  const Profiles profiles(traps);
   const std::int64_t blocks = (image.cols + together - 1) / together;
   std::vector<Scratch> scratch(std::min<std::int64_t>(resolve_threads(threads), blocks),
-                               {Readout(rows, traps, map), Aligned<double>(together * rows)});
+                               {Readout(rows, profiles, traps.substeps, map), Aligned<double>(together * rows)});
   parallel_for(blocks, static_cast<int>(scratch.size()), [&](std::int64_t block, int worker) {
     auto& [readout, columns] = scratch[worker];
     const std::int64_t first = block * together, n = std::min(together, image.cols - first);

@@ -7,129 +7,193 @@ namespace fleck::FLECK_ISA {
 namespace {
 
 using Vector = Lanes<double>;
-constexpr int width = lanes<double>;
-constexpr double unknown = __builtin_inf();  // top of packets that have changed
+constexpr int width = lanes<double>, vectors = 8;
+constexpr std::int64_t packets = vectors * width;  // looked at together: as many as registers hold
+static_assert(most_packets % packets == 0);
+constexpr int many = packets / 12;  // runs of packets that reach a level, beyond which branches cost more than packets
+constexpr std::uint64_t all = ~std::uint64_t{0} >> (64 - packets);
 
-// Which packets reach a charge, one bit each; also finds the greatest.
-inline std::uint64_t look(const double* charge, double level, double& top) noexcept {
+inline std::uint64_t which_reach(const double* charge, double level) noexcept {
   std::uint64_t bits = 0;
-  Vector most = Vector{} - unknown;
-#pragma GCC unroll 32
-  for (int i = 0; i < packets; i += width) {
-    const Vector x = load<Vector>(charge + i);
-    most = x > most ? x : most;
-    bits |= static_cast<std::uint64_t>(reaches(x, level)) << i;
-  }
-  top = most[0];
-  for (int i = 1; i < width; ++i) top = most[i] > top ? most[i] : top;
+#pragma GCC unroll 8
+  for (int i = 0; i < vectors; ++i)
+    bits |= static_cast<std::uint64_t>(reaches(load<Vector>(charge + i * width), level)) << (i * width);
   return bits;
 }
 
-// The traps of one level, on their way up a column. What they took last is given back when it is known how far.
-template <bool Falls>
-class Level {
- public:
-  Level(const Traps& traps, std::int64_t w, const Column& column) noexcept
-      : column_(column), charge_(traps.level[w]), capture_(traps.capture[w]),
-        release_(traps.release + w * traps.release_stride), remaining_(traps.remaining + w * traps.remaining_stride),
-        length_(traps.length), last_(-1 - traps.length) {}
+inline double greatest(const double* charge, std::int64_t n) noexcept {
+  Vector most = Vector{} - __builtin_inf();
+  for (std::int64_t i = 0; i < n; i += width) {
+    const Vector x = load<Vector>(charge + i);
+    most = x > most ? x : most;
+  }
+  double top = most[0];
+  for (int i = 1; i < width; ++i) top = most[i] > top ? most[i] : top;
+  return top;
+}
 
-  void pass() noexcept {
-    for (std::int64_t first = 0; first < column_.rows; first += packets) {
-      double& top = column_.tops[first / packets];
-      if (top < charge_) continue;
-      std::uint64_t bits = look(column_.charge + first, charge_, top);
-      if (bits != 0) top = unknown;
-      while (bits != 0) {
-        const int skip = __builtin_ctzll(bits);
-        const std::uint64_t rest = ~(bits >> skip);
-        const int n = rest != 0 ? __builtin_ctzll(rest) : static_cast<int>(packets);
-        capture(first + skip, n);
-        bits = skip + n < packets ? bits & (~std::uint64_t{0} << (skip + n)) : 0;
+// The next packets of a column, which pass all levels before those behind them are looked at: no level needs to know
+// what a lower one does.
+template <bool Falls>
+class Packets {
+ public:
+  Packets(const Traps& traps, const Column& column, std::int64_t first) noexcept
+      : traps_(traps), column_(column), first_(first), end_(first + packets < column.rows ? first + packets : column.rows) {}
+
+  // Through levels [0, w).
+  void pass(std::int64_t w) noexcept {
+    double* const charge = column_.charge + first_;
+    bool known = false;
+    double top = 0;
+    while (w > 0) {
+      const Held& held = column_.held[w - 1];
+      const bool gives = held.row >= first_ - traps_.length;
+      if (known && !gives && top < traps_.level[w - 1]) {
+        --w;
+        continue;
+      }
+      const std::uint64_t bits = which_reach(charge, traps_.level[w - 1]);
+      if (bits == all && held.row == first_ - 1) {
+        w = pass_together(w);
+        known = false;
+      } else if (bits != 0 || gives) {
+        --w;
+        if (!Falls && __builtin_popcountll(bits & ~(bits << 1)) > many)
+          pass_one_by_one(w, bits);
+        else
+          pass_runs(w, bits);
+        known = false;
+      } else {
+        top = greatest(charge, packets);
+        known = true;
+        --w;
       }
     }
-    give_back(column_.rows);
   }
 
  private:
-  double taken(std::int64_t row) const noexcept { return capture_ * column_.scale[row]; }
-
-  // Packets [row, row + n) reach the level, the one before them does not or is the last that did.
-  void capture(std::int64_t row, std::int64_t n) noexcept {
-    const std::int64_t end = row + n;
-    if (last_ != row - 1) {
-      give_back(row);
-      double given = 0;
-      if (const std::int64_t age = row - 1 - last_; age < length_) {
-        if (Falls) trapped_ *= column_.kept[row];
-        given = release_[age] * trapped_ + remaining_[age] * trapped_;
+  // The levels from w - 1 on which all packets reach, like the one before them; gives the first other one, plus 1.
+  std::int64_t pass_together(std::int64_t w) noexcept {
+    Vector charge[vectors];
+    for (int i = 0; i < vectors; ++i) charge[i] = load<Vector>(column_.charge + first_ + i * width);
+    do {
+      --w;
+      const double capture = traps_.capture[w], released = traps_.release[w * traps_.release_stride],
+                   left = traps_.remaining[w * traps_.remaining_stride];
+#pragma GCC unroll 8
+      for (int i = 0; i < vectors; ++i) {
+        const std::int64_t row = first_ + i * width;
+        Vector before = capture * load<Vector>(column_.scale + row - 1);
+        if (Falls) before *= load<Vector>(column_.kept + row);
+        charge[i] += (released * before + left * before) - capture * load<Vector>(column_.scale + row);
       }
-      column_.charge[row] += given - taken(row);
-      ++row;
-    }
-    capture_behind(row, end);
-    last_ = end - 1;
-    trapped_ = taken(last_);
+      column_.held[w] = {end_ - 1, capture * column_.scale[end_ - 1]};
+    } while (w > 0 && column_.held[w - 1].row == first_ - 1 && reach(charge, traps_.level[w - 1]));
+    for (int i = 0; i < vectors; ++i) store(column_.charge + first_ + i * width, charge[i]);
+    return w;
   }
 
-  // Packets [row, end) behind one that reached the level, as they all do.
-  void capture_behind(std::int64_t row, std::int64_t end) noexcept {
+  static bool reach(const Vector (&charge)[vectors], double level) noexcept {
+    unsigned bits = reaches(charge[0], level);
+#pragma GCC unroll 8
+    for (int i = 1; i < vectors; ++i) bits &= reaches(charge[i], level);
+    return bits == (1u << width) - 1;
+  }
+
+  // Level w, where no guess of whether the next packet reaches it would be good: without branches.
+  void pass_one_by_one(std::int64_t w, std::uint64_t bits) noexcept {
+    Held& held = column_.held[w];
     double* const charge = column_.charge;
     const double* const scale = column_.scale;
-    const double released = release_[0], left = remaining_[0];
-    for (; row + width <= end; row += width) {
-      Vector before = capture_ * load<Vector>(scale + row - 1);
-      if (Falls) before *= load<Vector>(column_.kept + row);
-      const Vector change = (released * before + left * before) - capture_ * load<Vector>(scale + row);
-      store(charge + row, load<Vector>(charge + row) + change);
+    const double* const release = traps_.release + w * traps_.release_stride;
+    const double* const remaining = traps_.remaining + w * traps_.remaining_stride;
+    const double capture = traps_.capture[w];
+    const std::int64_t silent = traps_.length;
+    std::int64_t last = held.row < 0 ? 0 : held.row, age = first_ - 1 - held.row;
+    age = age < silent ? age : silent;
+    for (std::int64_t row = first_; row < end_; ++row, bits >>= 1) {
+      const auto bit = static_cast<std::int64_t>(bits & 1), reached = -bit;  // all bits, or none
+      const auto one = static_cast<double>(bit);
+      const double trapped = capture * scale[last], taken = capture * scale[row];
+      charge[row] += (release[age] * trapped + one * (remaining[age] * trapped)) - one * taken;
+      last += (row - last) & reached;
+      age = (age < silent ? age + 1 : silent) & ~reached;
     }
-    for (; row < end; ++row) {
-      double before = taken(row - 1);
-      if (Falls) before *= column_.kept[row];
-      charge[row] += (released * before + left * before) - taken(row);
-    }
+    if (age < silent) held = {last, capture * scale[last]};
   }
 
-  // What the traps still hold goes to the packets before `end`.
-  void give_back(std::int64_t end) noexcept {
-    if (last_ < 0) return;
-    const std::int64_t first = last_ + 1, stop = end - first < length_ ? end : first + length_;
+  void pass_runs(std::int64_t w, std::uint64_t bits) noexcept {
+    Held held = column_.held[w];
+    while (bits != 0) {
+      const int skip = __builtin_ctzll(bits);
+      const std::uint64_t rest = ~(bits >> skip);
+      const int n = rest != 0 ? __builtin_ctzll(rest) : 64;
+      capture(w, held, first_ + skip, first_ + skip + n);
+      bits = skip + n < packets ? bits & (all << (skip + n)) : 0;
+    }
+    give_back(w, held, end_);
+    column_.held[w] = held;
+  }
+
+  // Packets [row, end) reach level w; the one before them does not, or is the last that did.
+  void capture(std::int64_t w, Held& held, std::int64_t row, std::int64_t end) noexcept {
     double* const charge = column_.charge;
-    std::int64_t row = first;
+    const double* const scale = column_.scale;
+    const double* const release = traps_.release + w * traps_.release_stride;
+    const double* const remaining = traps_.remaining + w * traps_.remaining_stride;
+    const double taken = traps_.capture[w];
+    give_back(w, held, row);
+    double given = 0;
+    if (const std::int64_t age = row - 1 - held.row; age < traps_.length) {
+      if (Falls) held.charge *= column_.kept[row];
+      given = release[age] * held.charge + remaining[age] * held.charge;
+    }
+    charge[row] += given - taken * scale[row];
+    for (std::int64_t r = row + 1; r < end; ++r) {
+      double before = taken * scale[r - 1];
+      if (Falls) before *= column_.kept[r];
+      charge[r] += (release[0] * before + remaining[0] * before) - taken * scale[r];
+    }
+    held = {end - 1, taken * scale[end - 1]};
+  }
+
+  // What level w still holds goes to those of these packets that come before `end`.
+  void give_back(std::int64_t w, Held& held, std::int64_t end) noexcept {
+    const std::int64_t next = held.row + 1, silent = next + traps_.length, stop = end < silent ? end : silent;
+    const double* const release = traps_.release + w * traps_.release_stride;
+    double* const charge = column_.charge;
+    std::int64_t row = next > first_ ? next : first_;
     if (!Falls)
       for (; row + width <= stop; row += width)
-        store(charge + row, load<Vector>(charge + row) + load<Vector>(release_ + row - first) * trapped_);
+        store(charge + row, load<Vector>(charge + row) + load<Vector>(release + row - next) * held.charge);
     for (; row < stop; ++row) {
-      if (Falls) trapped_ *= column_.kept[row];
-      charge[row] += release_[row - first] * trapped_;
+      if (Falls) held.charge *= column_.kept[row];
+      charge[row] += release[row - next] * held.charge;
     }
-    for (std::int64_t i = first / packets; i * packets < stop; ++i) column_.tops[i] = unknown;
   }
 
-  const Column column_;
-  const double charge_, capture_;
-  const double *const release_, *const remaining_;
-  const std::int64_t length_;
-  std::int64_t last_;  // row of the last packet that reached the level
-  double trapped_ = 0;
+  const Traps& traps_;
+  const Column& column_;
+  const std::int64_t first_, end_;
 };
+
+template <bool Falls>
+void read_column(const Traps& traps, const Column& column) noexcept {
+  const double top = greatest(column.charge, column.rows);
+  std::int64_t levels = traps.levels;
+  while (levels > 0 && traps.level[levels - 1] > top) --levels;
+  for (std::int64_t w = 0; w < levels; ++w) column.held[w] = {-1 - traps.length, 0};
+  for (std::int64_t first = 0; first < column.rows; first += packets)
+    Packets<Falls>(traps, column, first).pass(levels);
+}
 
 }  // namespace
 
 void read_out(const Traps& traps, const Column& column) noexcept {
-  double most = -unknown;
-  for (std::int64_t first = 0; first < column.rows; first += packets) {
-    double& top = column.tops[first / packets];
-    look(column.charge + first, 0, top);
-    most = top > most ? top : most;
-  }
-  std::int64_t w = traps.levels;
-  while (w > 0 && traps.level[w - 1] > most) --w;
-  while (w-- > 0)
-    if (column.kept)
-      Level<true>(traps, w, column).pass();
-    else
-      Level<false>(traps, w, column).pass();
+  if (column.kept)
+    read_column<true>(traps, column);
+  else
+    read_column<false>(traps, column);
 }
 
 }  // namespace fleck::FLECK_ISA
