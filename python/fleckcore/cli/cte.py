@@ -120,6 +120,7 @@ def _correct(
         target,
         frames,
         like=path,
+        profile=profile,
         cards=[
             ("FILENAME", target.name, "name of file"),
             ("PCTECORR", "COMPLETE", "cte correction"),

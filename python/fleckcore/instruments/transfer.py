@@ -127,7 +127,7 @@ def quadrants(
 
 
 def model_traps(
-    profile: Profile, mjd: float, *, levels: int = 48, substeps: int = 3, trail: int = 100
+    profile: Profile, mjd: float, *, levels: int = 80, substeps: int = 4, trail: int = 100
 ) -> TrapModels:
     """Give the traps of an instrument at a date, from the numbers of its profile.
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fleckcore.errors import MetadataError
 from fleckcore.frame import Frame
-from fleckcore.instruments import load_profile
+from fleckcore.instruments import Profile, load_profile
 from fleckcore.io.cards import clean_text
 from fleckcore.io.write import Card, write_hdus
 
@@ -26,6 +26,7 @@ def write_exposure(
     frames: Sequence[Frame],
     *,
     like: str | Path | None = None,
+    profile: Profile | None = None,
     cards: Iterable[Card] = (),
     history: Iterable[str] = (),
     overwrite: bool = False,
@@ -40,6 +41,8 @@ def write_exposure(
         One for each chip to replace, read from ``like``. Floats are written as float32.
     like : path-like, optional
         The exposure; by default the file of the first frame.
+    profile : Profile, optional
+        The instrument; by default that of each frame's ``meta.profile``.
     cards : iterable of (keyword, value, comment), optional
         Primary header cards to set.
     history : iterable of str, optional
@@ -68,12 +71,12 @@ def write_exposure(
         for line in history:
             primary.add_history(clean_text(line))
         for frame in frames:
-            _replace_planes(hdus, frame, source)
+            _replace_planes(hdus, frame, profile or load_profile(frame.meta.profile), source)
         write_hdus(path, hdus, overwrite=overwrite)
 
 
-def _replace_planes(hdus: fits.HDUList, frame: Frame, source: Path) -> None:
-    names = load_profile(frame.meta.profile).planes
+def _replace_planes(hdus: fits.HDUList, frame: Frame, profile: Profile, source: Path) -> None:
+    names = profile.planes
     name, _, version = frame.meta.extension.partition(",")
     if name != names.data or not version.isdigit() or (name, int(version)) not in hdus:
         raise MetadataError(
