@@ -19,8 +19,9 @@
 //             finite takes no part, but what it was given is lost. The sign of a zero is lost.
 // Aliasing    `out` may not overlap the image.
 // Order       The same bytes for any number of threads and any instruction set.
-// Cost        Per column and level a look at each 64 rows, and for those that reach it a pass over them; 0.1 KB for
-//             every row and thread of scratch.
+// Cost        Per column and substep a look at up to 64 packets for each level that they reach or that still holds
+//             something for them. Scratch: a copy of the profiles; per thread 0.2 KB for every row and 16 bytes for
+//             every level.
 #pragma once
 
 #include <cstdint>
