@@ -6,12 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import reference_combine
 from numpy.testing import assert_array_equal
-from numpy.typing import NDArray
 
-from fleckcore.errors import ArrayError, ArrayTypeError
-from fleckcore.kernels import CosmicRays, Stack, combine_stack, reject_cosmic_rays, sky_modes
+import reference_combine
+from fleckcore.kernels import CosmicRays, Stack, combine_stack, reject_cosmic_rays
 
 
 def make_planes(

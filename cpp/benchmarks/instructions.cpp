@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "fleck/cte_readout.hpp"
 #include "fleck/gaussian_filter.hpp"
 #include "fleck/label_components.hpp"
 #include "fleck/median_filter.hpp"
@@ -16,6 +17,7 @@
 #include "fleck/profile_fit.hpp"
 #include "fleck/runtime.hpp"
 #include "fleck/shadow_search.hpp"
+#include "fleck/smooth_noise.hpp"
 #include "fleck/streak_search.hpp"
 #include "fleck/trail_scan.hpp"
 #include "frames.hpp"
@@ -88,6 +90,11 @@ int main(int argc, char** argv) {
   fleck::FittedProfile fitted;
   double misfit;
   std::vector<std::uint8_t> states(pixels);
+  // Forty levels, of which the frame reaches thirty, some of them here and there.
+  constexpr std::int64_t charge_levels = 40, trail = 60;
+  std::vector<double> charges, captures(charge_levels, 5), profile(charge_levels * trail, 1.0 / trail);
+  for (std::int64_t w = 0; w < charge_levels; ++w) charges.push_back(level * (0.7 + 0.01 * static_cast<double>(w)));
+  const fleck::TrapTable traps{charges, captures, plane(profile, trail), plane(profile, trail), 2};
 
   const auto median = [&](std::int64_t side, const fleck::Mask& left_out) {
     fleck::median_filter<float>(image, left_out, plane(out, cols), {side, side}, fleck::Border::reflect, nullptr, 1);
@@ -128,6 +135,8 @@ int main(int argc, char** argv) {
          fleck::literal_search(image, {}, 0, recipe, plane(levels, cols / box), plane(noises, cols / box),
                                plane(states, cols), 1);
        }},
+      {"cte_readout", [&] { fleck::cte_readout(image, traps, {}, plane(out, cols), 1); }},
+      {"smooth_noise", [&] { fleck::smooth_noise(image, deviation, plane(out, cols), 1); }},
       {"gaussian_filter", [&] { fleck::gaussian_filter(image, {}, 2, plane(out, cols), 1); }},
   };
 

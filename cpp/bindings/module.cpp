@@ -6,6 +6,7 @@
 namespace fleck::bindings {
 // One per kernel, each in its own bind_<kernel>.cpp.
 void bind_combine_stack(pybind11::module_& m);
+void bind_cte_readout(pybind11::module_& m);
 void bind_gaussian_filter(pybind11::module_& m);
 void bind_mesh_statistics(pybind11::module_& m);
 void bind_label_components(pybind11::module_&);
@@ -28,6 +29,7 @@ PYBIND11_MODULE(_core, m) {
   m.def("active_isa", [] { return fleck::isa_name(fleck::active_isa()); });
   m.def("available_isas", &fleck::available_isas);
   fleck::bindings::bind_combine_stack(m);
+  fleck::bindings::bind_cte_readout(m);
   fleck::bindings::bind_gaussian_filter(m);
   fleck::bindings::bind_mesh_statistics(m);
   fleck::bindings::bind_label_components(m);

@@ -111,6 +111,24 @@ def literal_search(
     state: NDArray[np.uint8],
     threads: int,
 ) -> tuple[float, tuple[int, int, int], NDArray[np.float64], NDArray[np.int64]]: ...
+def cte_readout(
+    data: NDArray[Any],
+    level: NDArray[np.float64],
+    capture: NDArray[np.float64],
+    release: NDArray[np.float64],
+    remaining: NDArray[np.float64],
+    substeps: int,
+    nodes: NDArray[np.float64] | None,
+    date: float,
+    rows: int,
+    first: int,
+    restoring: tuple[int, float, bool, float] | None,
+    out: NDArray[Any],
+    threads: int,
+) -> None: ...
+def smooth_noise(
+    data: NDArray[Any], read_noise: float, out: NDArray[np.float32], threads: int
+) -> int: ...
 def gaussian_filter(
     data: NDArray[Any], sigma: float, mask: NDArray[np.bool_] | None, threads: int
 ) -> NDArray[np.float32]: ...

@@ -48,7 +48,6 @@ class Area:
         return slice(*self.rows), slice(*self.columns)
 
 
-
 @dataclass(frozen=True, kw_only=True)
 class FrameMeta:
     """What is known of a frame, already read out of its header.

@@ -23,6 +23,7 @@ def cases() -> Iterator[Case]:
     yield from _labels()
     yield from _meshes()
     yield from _trails()
+    yield from _transfer()
     yield from _searches()
 
 
@@ -60,6 +61,14 @@ def _meshes() -> Iterator[Case]:
 def _trails() -> Iterator[Case]:
     yield tasks.trail("whole frame, along columns", frames.flat(), "+y", 20)
     yield tasks.trail("whole frame, along rows", frames.flat(), "+x", 20)
+
+
+def _transfer() -> Iterator[Case]:
+    dark = frames.flashed()
+    yield tasks.readout("flashed dark, 80 levels, 4 steps", dark)
+    yield tasks.readout("the same, along rows", dark, readout="-x")
+    yield tasks.readout("put back, 5 iterations", dark, inverse=True, read_noise_e=4.0)
+    yield tasks.smooth("read noise of 4 e-, along columns", dark, 4.0, "-y")
 
 
 def _searches() -> Iterator[Case]:

@@ -11,7 +11,17 @@ from numpy.typing import NDArray
 
 from fleckcore.kernels import gaussian_filter
 
-__all__ = ["DTYPES", "HARD", "SHAPE", "flat", "hard", "masked", "scattered", "smooth_noise"]
+__all__ = [
+    "DTYPES",
+    "HARD",
+    "SHAPE",
+    "flashed",
+    "flat",
+    "hard",
+    "masked",
+    "scattered",
+    "smooth_noise",
+]
 
 SHAPE = (2048, 4096)
 """Rows and columns of a Hubble ACS/WFC chip."""
@@ -68,6 +78,17 @@ def _shade(frame: NDArray[np.floating], rng: np.random.Generator) -> None:
     y, x = np.ogrid[y0 : y0 + cut.shape[0], x0 : x0 + cut.shape[1]]
     distance = np.hypot(y - cy, x - cx)
     cut[(distance < radius) & ((distance > radius / 2) | (not is_ring))] *= 1 - depth
+
+
+@lru_cache(maxsize=1)
+def flashed(shape: tuple[int, int] = SHAPE) -> NDArray[np.float32]:
+    """A flashed dark of 64 electrons, read noise of 4, 1 % hot pixels, and 2 % hit by cosmic rays of up to 50 000."""
+    rng = np.random.default_rng(5)
+    frame = rng.normal(64.0, 8.9, shape).astype(np.float32)
+    hot, hit = scattered(0.01, shape), rng.random(shape) < 0.02
+    frame[hot] += rng.exponential(200.0, np.count_nonzero(hot))
+    frame[hit] += np.minimum(100.0 * rng.pareto(1.0, np.count_nonzero(hit)), 50_000.0)
+    return frame
 
 
 def scattered(fraction: float, shape: tuple[int, int] = SHAPE) -> NDArray[np.bool_]:

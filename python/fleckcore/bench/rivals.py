@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache, partial
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -15,7 +15,15 @@ from numpy.typing import NDArray
 from fleckcore.bench.frames import LEVEL, NOISE
 from fleckcore.bench.measure import Rival, rewriting
 
-__all__ = ["backgrounds", "gaussians", "interpolators", "labellers", "medians", "versions"]
+__all__ = [
+    "backgrounds",
+    "gaussians",
+    "interpolators",
+    "labellers",
+    "medians",
+    "readouts",
+    "versions",
+]
 
 CROP = np.s_[512:768, 1024:1536]
 """What a slow program is run on, where the frame is larger."""
@@ -23,6 +31,7 @@ CROP = np.s_[512:768, 1024:1536]
 DISTRIBUTIONS = {
     "cv2": ("opencv-python-headless", "opencv-python", "opencv-contrib-python"),
     "cc3d": ("connected-components-3d",),
+    "arcticpy": ("arcticpy-no-gsl", "arcticpy"),
 }
 
 Rivals = tuple[Rival, ...]
@@ -35,7 +44,7 @@ def _installed(module: str) -> tuple[str, Any] | None:
     for distribution in DISTRIBUTIONS.get(package, (package,)):
         try:
             found = version(distribution), import_module(module)
-        except (ImportError, PackageNotFoundError):
+        except (ImportError, PackageNotFoundError, ValueError):  # the last: built for another numpy
             continue
         if package == "cv2":
             found[1].setNumThreads(1)
@@ -45,7 +54,9 @@ def _installed(module: str) -> tuple[str, Any] | None:
 
 def versions() -> dict[str, str]:
     """Of the programs that are installed."""
-    found = {name: _installed(name) for name in ("scipy", "cv2", "sep", "photutils", "cc3d")}
+    found = {
+        name: _installed(name) for name in ("scipy", "cv2", "sep", "photutils", "cc3d", "arcticpy")
+    }
     return {name: program[0] for name, program in found.items() if program}
 
 
@@ -140,6 +151,36 @@ def labellers(above: NDArray[np.uint8]) -> Rivals:
         run = partial(found[1].label, above, np.ones((3, 3)))
         rivals += (Rival("scipy, labels alone", found[0], run, same_number),)
     return rivals
+
+
+# --- Charge transfer ---------------------------------------------------------------------------------------------
+
+
+def readouts(frame: NDArray[Any], traps: Mapping[str, Any], express: int) -> Rivals:
+    """Through the traps of `parametric_traps`, computed `express` times on the way."""
+    found = _installed("arcticpy")
+    if found is None:
+        return ()
+    arctic, few = found[1], np.ascontiguousarray(frame[:, : frame.shape[1] // 16], np.float64)
+    species = zip(traps["densities"], traps["release_transfers"], strict=True)
+    run = partial(
+        arctic.add_cti,
+        few,
+        parallel_roe=arctic.ROE(),
+        parallel_ccd=arctic.CCD(traps["full_well_e"], 0.0, traps["fill_power"]),
+        parallel_traps=[
+            arctic.TrapInstantCapture(density=density, release_timescale=time)
+            for density, time in species
+        ],
+        parallel_express=express,
+        verbosity=0,
+    )
+
+    def agrees(ours: NDArray[Any], theirs: NDArray[Any]) -> bool:
+        moved = [float(np.abs(out - few).sum()) for out in (ours[:, : few.shape[1]], theirs)]
+        return bool(np.isclose(moved[0], moved[1], rtol=0.1))
+
+    return (Rival(f"arctic, express {express}", found[0], run, agrees, share=1 / 16),)
 
 
 # --- Meshes ------------------------------------------------------------------------------------------------------

@@ -11,15 +11,18 @@ from fleckcore.bench import rivals
 from fleckcore.bench.frames import LEVEL, NOISE
 from fleckcore.bench.measure import Case, rewriting
 from fleckcore.kernels import (
+    cte_readout,
     gaussian_filter,
     label_components,
     median_filter,
     mesh_statistics,
     peak_search,
     shadow_search,
+    smooth_noise,
     streak_search,
     trail_scan,
 )
+from fleckcore.traps import parametric_traps
 
 __all__ = [
     "gaussian",
@@ -28,12 +31,21 @@ __all__ = [
     "median",
     "mesh",
     "peaks",
+    "readout",
     "shadow",
+    "smooth",
     "streak",
     "trail",
 ]
 
 SIGMA = NOISE * LEVEL
+TRAPS: dict[str, Any] = {
+    "densities": (0.49, 1.30, 1.10),
+    "release_transfers": (0.74, 7.70, 37.0),
+    "full_well_e": 84_700,
+    "fill_power": 0.478,
+}
+"""Those of ACS/WFC when the flecks were found."""
 Mask = NDArray[np.bool_] | None
 Direction = Literal["+y", "-y", "+x", "-x"]
 
@@ -120,6 +132,28 @@ def trail(
         )
 
     return Case("trail_scan", name, run, frame=frame)
+
+
+def readout(
+    name: str, frame: NDArray[Any], levels: int = 80, substeps: int = 4, **how: Any
+) -> Case:
+    """Through the traps of ACS/WFC, or back."""
+    model = parametric_traps(**TRAPS, levels=levels, substeps=substeps)
+
+    def run(threads: int) -> NDArray[Any]:
+        return cte_readout(frame, model, **({"readout": "-y"} | how), threads=threads)
+
+    others = () if how else rivals.readouts(frame, TRAPS, substeps)
+    return Case("cte_readout", name, run, others, frame=frame)
+
+
+def smooth(name: str, frame: NDArray[Any], noise: float, direction: Direction) -> Case:
+    """Take out read noise along the direction of transfer."""
+
+    def run(threads: int) -> Any:
+        return smooth_noise(frame, noise, readout=direction, threads=threads)
+
+    return Case("smooth_noise", name, run, frame=frame)
 
 
 def shadow(name: str, frame: NDArray[Any], radius: float, mask: Mask = None) -> Case:

@@ -1,6 +1,7 @@
 """What turns exposures into calibration frames, and undoes what the detector did."""
 
 from fleckcore.calibrate.bias import BiasLevel, measure_bias, subtract_bias, to_electrons
+from fleckcore.calibrate.cte import correct_cte
 from fleckcore.calibrate.darks import (
     DarkLimits,
     Superdark,
@@ -23,6 +24,7 @@ __all__ = [
     "Superdark",
     "combine",
     "combine_darks",
+    "correct_cte",
     "dark_rate",
     "flash_reference",
     "measure_bias",

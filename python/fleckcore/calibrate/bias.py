@@ -83,7 +83,8 @@ def measure_bias(
     """
     if fit not in ("constant", "line") or side not in ("near", "far", "both"):
         raise MetadataError(
-            f"fit={fit!r}, side={side!r}, wanted constant or line, and near, far or both.", code="M07"
+            f"fit={fit!r}, side={side!r}, wanted constant or line, and near, far or both.",
+            code="M07",
         )
     if not raw.meta.areas:
         raise MetadataError(
@@ -199,7 +200,11 @@ def _trimmed(raw: Frame) -> Frame:
             new_column[area.lit_columns[-1][1] - 1] + 1,
         )
         return replace(
-            area, rows=row_span, columns=column_span, lit_rows=(row_span,), lit_columns=(column_span,)
+            area,
+            rows=row_span,
+            columns=column_span,
+            lit_rows=(row_span,),
+            lit_columns=(column_span,),
         )
 
     def cut(plane: NDArray[Any] | None) -> NDArray[Any] | None:
@@ -247,7 +252,9 @@ def to_electrons(frame: Frame) -> Frame:
     """
     if frame.meta.unit != "DN" or not frame.meta.areas:
         raise MetadataError(
-            f"wanted DN of known amplifiers, found {frame.meta.unit}.", code="M07", path=frame.meta.path
+            f"wanted DN of known amplifiers, found {frame.meta.unit}.",
+            code="M07",
+            path=frame.meta.path,
         )
     data = np.array(frame.data, np.float32)
     noise = np.empty_like(data)

@@ -87,7 +87,9 @@ def combine_darks(
     for frame in frames:
         if not frame.meta.kind.endswith("dark") or frame.meta.kind == "superdark":
             raise MetadataError(
-                f"the frame is a {frame.meta.kind}, wanted a dark.", code="M07", path=frame.meta.path
+                f"the frame is a {frame.meta.kind}, wanted a dark.",
+                code="M07",
+                path=frame.meta.path,
             )
     chosen = rules or CosmicRays(exempt=True, accidents=False)
     return combine(frames, method="acsrej", rules=chosen, threads=threads)
@@ -150,12 +152,12 @@ def _require_electrons(frame: Frame) -> None:
         )
 
 
-def _as_rate(
-    frame: Frame, data: NDArray[Any], error: NDArray[Any] | None, time: float
-) -> Frame:
+def _as_rate(frame: Frame, data: NDArray[Any], error: NDArray[Any] | None, time: float) -> Frame:
     if not time > 0:
         raise MetadataError(
-            f"{time:g} s of dark current are left, wanted more than 0.", code="M07", path=frame.meta.path
+            f"{time:g} s of dark current are left, wanted more than 0.",
+            code="M07",
+            path=frame.meta.path,
         )
     scale = np.float32(1 / time)
     meta = replace(frame.meta, unit="electron/s", kind="superdark", exposure_s=time, flash_s=None)
@@ -258,9 +260,7 @@ def unstable_pixels(
     """
     limits = limits or DarkLimits()
     if len(days) < 3 or any(day.error is None for day in days):
-        raise MetadataError(
-            f"{len(days)} days, wanted at least 3 with error planes.", code="M07"
-        )
+        raise MetadataError(f"{len(days)} days, wanted at least 3 with error planes.", code="M07")
     require_alike(days)
     weight, total, square = (np.zeros(days[0].shape) for _ in range(3))
     for day in days:

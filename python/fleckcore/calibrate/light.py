@@ -49,8 +49,9 @@ def flash_reference(pairs: Sequence[tuple[Frame, Frame]]) -> Frame:
         _require_pair(long, short)
         seconds = (long.meta.flash_s or 0.0) - (short.meta.flash_s or 0.0)
         rate = (long.data.astype(np.float64) - short.data) / seconds
-        known = long.error is not None and short.error is not None
-        error = np.hypot(long.error, short.error) / seconds if known else np.ones(shape)
+        error = np.ones(shape)
+        if long.error is not None and short.error is not None:
+            error = np.hypot(long.error, short.error) / seconds
         weight = 1 / np.maximum(error, 1e-12) ** 2
         total += weight * rate
         weights += weight
@@ -74,8 +75,8 @@ def _require_pair(long: Frame, short: Frame) -> None:
     flashes = long.meta.flash_s, short.meta.flash_s
     if long.meta.unit != "electron" or None in times or None in flashes or times[0] != times[1]:
         raise MetadataError(
-            f"a pair of {times[0]} and {times[1]} s in {long.meta.unit}, flashed for {flashes[0]} and {flashes[1]} s; "
-            "wanted electrons, equal exposures and known flashes.",
+            f"a pair of {times[0]} and {times[1]} s in {long.meta.unit}, flashed for {flashes[0]} and {flashes[1]} "
+            "s; wanted electrons, equal exposures and known flashes.",
             code="M07",
             path=long.meta.path,
         )
@@ -121,7 +122,9 @@ def normalise_flat(flat: Frame, *, level: float | None = None, least: float = 0.
     data = (flat.data / np.float64(level)).astype(np.float32)
     undefined = ~(np.isfinite(data) & (data > least))
     error = None if flat.error is None else (flat.error / np.float64(level)).astype(np.float32)
-    quality = np.zeros(flat.shape, np.int32) if flat.quality is None else flat.quality.astype(np.int32)
+    quality = (
+        np.zeros(flat.shape, np.int32) if flat.quality is None else flat.quality.astype(np.int32)
+    )
     data[undefined] = 1
     if error is not None:
         error[undefined] = 0

@@ -78,7 +78,9 @@ def photon_transfer(
     require_alike(frames)
     if frames[0].meta.unit != "DN":
         raise MetadataError(
-            f"the frames are in {frames[0].meta.unit}, wanted DN.", code="M07", path=frames[0].meta.path
+            f"the frames are in {frames[0].meta.unit}, wanted DN.",
+            code="M07",
+            path=frames[0].meta.path,
         )
     f1, f2, b1, b2 = (np.asarray(frame.data[region], np.float64) for frame in frames)
     if min(f1.shape) < box or box < 8:
@@ -99,9 +101,7 @@ def photon_transfer(
     read = _variances(_boxes(b1 - b2, box))
     seen = np.median(light, axis=1) > 0.25 * np.median(light)
     # The second flat was multiplied by r, its variance by r**2, and it has 1 / r of the light of the first.
-    gain = (np.median(light, axis=1) * ratio) / np.maximum(
-        shot - read * (1 + ratio**2) / 2, 1e-9
-    )
+    gain = (np.median(light, axis=1) * ratio) / np.maximum(shot - read * (1 + ratio**2) / 2, 1e-9)
     gains = gain[seen & np.isfinite(gain)]
     noise = float(np.sqrt(np.median(read) / 2))
     best = float(np.median(gains))

@@ -157,10 +157,7 @@ def _check(frames: Sequence[Frame], method: str, scaling: str) -> None:
 def _require_same_light(frames: Sequence[Frame], *, per_second: bool) -> None:
     """Refuse to mix short and long darks: their flash per second differs, as calacs finds too."""
     times = [(frame.meta.exposure_s or 0.0, frame.meta.flash_s or 0.0) for frame in frames]
-    if per_second:
-        seen = [flash / time for time, flash in times if time]
-    else:
-        seen = [time for time, _ in times]
+    seen = [flash / time if per_second else time for time, flash in times if time or not per_second]
     if seen and max(seen) > 1.001 * min(seen):
         what = "flash per second" if per_second else "exposure time in seconds"
         raise MetadataError(

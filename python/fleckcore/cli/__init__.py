@@ -17,6 +17,7 @@ __all__ = ["cli", "main"]
 COMMANDS = {
     "find": "Find dust flecks and other compact shadows in calibration frames.",
     "completeness": "Say which shadows a search of a frame would find, and how much of what it lists is real.",
+    "cte": "Put back the charge that traps delayed while exposures were read out.",
     "bench": "Measure the kernels on this machine, beside other programs that are installed.",
     "tune": "Measure how the kernels run fastest on this machine, and write a profile that later runs use.",
     "demo": "Search a real flat, a simulated flat and a simulated Hubble chip pair, and say what was found.",

@@ -10,14 +10,18 @@ from fleckcore.instruments.profile import (
     matches,
     recognise,
 )
+from fleckcore.instruments.transfer import Quadrant, model_traps, quadrants
 
 __all__ = [
     "Amplifier",
     "Chip",
     "KindRule",
     "Profile",
+    "Quadrant",
     "list_profiles",
     "load_profile",
     "matches",
+    "model_traps",
+    "quadrants",
     "recognise",
 ]

@@ -57,6 +57,10 @@ class Amplifier(_Model):
     ----------
     readout : str or None
         The edge that charge moves to in parallel transfer.
+    serial : str or None
+        The edge that charge moves to in the serial register.
+    table_column : int
+        Where its quadrant begins in tables by column, which count from the amplifier on.
     gain_e, read_noise_e : float or None
         e-/DN and electrons, used where the header holds none.
     verified : bool
@@ -64,6 +68,8 @@ class Amplifier(_Model):
     """
 
     readout: Readout | None = None
+    serial: Readout | None = None
+    table_column: int = Field(default=0, ge=0)
     gain_e: float | None = Field(default=None, gt=0)
     read_noise_e: float | None = Field(default=None, ge=0)
     verified: bool = False
@@ -191,6 +197,30 @@ class KindRule(_Model):
         return all(_agrees(facts.get(name), wanted) for name, wanted in self.when.items())
 
 
+class TrapEra(_Model):
+    """Traps from a date on: none at ``began_mjd``, ``density_per_day`` more per pixel each day since."""
+
+    from_mjd: float
+    began_mjd: float
+    density_per_day: float = Field(gt=0)
+    release_transfers: tuple[float, ...]
+
+
+class Traps(_Model):
+    """What `fleckcore.traps.parametric_traps` needs, for parallel transfer.
+
+    ``shares`` are the shares of the species; eras are in order. Serial transfer is corrected only
+    from ``serial_from_mjd`` on.
+    """
+
+    full_well_e: float = Field(gt=1)
+    notch_e: float = Field(default=0.0, ge=0)
+    fill_power: float = Field(gt=0)
+    shares: tuple[float, ...]
+    eras: Annotated[tuple[TrapEra, ...], Field(min_length=1)]
+    serial_from_mjd: float = float("-inf")
+
+
 class Profile(_Model):
     """One instrument. See the attributes of its parts.
 
@@ -225,6 +255,7 @@ class Profile(_Model):
     planes: Planes = Planes()
     keywords: Keywords = Keywords()
     flash: Flash | None = None
+    traps: Traps | None = None
     filters: Filters = Filters()
     quality: dict[str, int] = {}
     search_masked: tuple[str, ...] = ()

@@ -192,7 +192,9 @@ def describe_areas(
             columns=columns,
             lit_rows=_within(spans[0], rows),
             lit_columns=_within(spans[1], columns),
-            gain_e=1.0 if electrons else _positive(header, profile.keywords.gain, letter) or part.gain_e,
+            gain_e=1.0
+            if electrons
+            else _positive(header, profile.keywords.gain, letter) or part.gain_e,
             read_noise_e=_read_noise(header, profile, letter, part),
         )
         for letter, (rows, columns) in zip(letters, cells, strict=True)

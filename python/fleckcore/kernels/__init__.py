@@ -13,6 +13,7 @@ from fleckcore.kernels._combine_stack import (
     reject_cosmic_rays,
     sky_modes,
 )
+from fleckcore.kernels._cte_readout import cte_readout, smooth_noise
 from fleckcore.kernels._gaussian_filter import gaussian_filter
 from fleckcore.kernels._label_components import Components, label_components
 from fleckcore.kernels._limits import compare_in_registers
@@ -61,6 +62,7 @@ __all__ = [
     "build_config",
     "combine_stack",
     "compare_in_registers",
+    "cte_readout",
     "default_threads",
     "forget_rows",
     "forget_tuning",
@@ -80,6 +82,7 @@ __all__ = [
     "set_tuning",
     "shadow_search",
     "sky_modes",
+    "smooth_noise",
     "sparse_zeros",
     "streak_search",
     "trail_scan",

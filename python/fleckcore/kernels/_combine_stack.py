@@ -172,7 +172,8 @@ def combine_stack(
         raise ArrayError(f"method={method!r}, wanted one of {', '.join(METHODS)}.", code="A09")
     if not (low > 0 and high > 0 and rounds >= 0 and 0 <= bad_bits < 2**31):
         raise ArrayError(
-            f"low={low}, high={high}, rounds={rounds}, bad_bits={bad_bits}, wanted clipping above 0 and bits below 2**31.",
+            f"low={low}, high={high}, rounds={rounds}, bad_bits={bad_bits}, wanted clipping above 0 and bits "
+            "below 2**31.",
             code="A09",
         )
     checked, planes = stack._checked, _planes(stack)
@@ -224,14 +225,15 @@ def reject_cosmic_rays(
 
     Notes
     -----
-    As in calacs 10.5 [1]_, in its precision and order, compared with it bit by bit. A pixel is a cosmic ray (or a sink)
-    where it differs from the guess by more than its threshold, upwards or downwards; its neighbours in its own and the
-    later rows are held to a smaller one.
+    As in calacs 10.5 [1]_, in its precision and order, compared with it bit by bit. A pixel is a cosmic ray (or a
+    sink) where it differs from the guess by more than its threshold, upwards or downwards; its neighbours in its own
+    and the later rows are held to a smaller one.
 
-    ACSREJ keeps its marks in a copy of the quality plane, which has consequences that are ``accidents``: a quality of
-    exactly 8 or 2 counts as a mark; a neighbour that is marked from an earlier row is no longer a bad pixel, and its
-    quality bits of that frame are lost; the ``minimum`` of a pixel that is bad in the first frame is 0 or less; and in
-    biases and darks bad pixels are added up untested.
+    ACSREJ keeps its marks in a copy of the quality plane, which has consequences that are ``accidents``: a quality
+    of exactly 8, 4 or 2 counts as a mark; a neighbour that is marked from an earlier row is no longer a bad pixel,
+    and its quality bits of that frame are lost; the ``minimum`` of a pixel that is bad in the first frame is 0 or
+    less; and in biases and darks bad pixels are added up untested, so that the cosmic rays of a pixel whose quality
+    is 4, such as a flagged fleck's, stay.
 
     References
     ----------
@@ -245,7 +247,7 @@ def reject_cosmic_rays(
         wanted = (len(checked.data), *checked.data[0].shape)
         if rejected.shape != wanted or rejected.dtype != bool or not rejected.flags.c_contiguous:
             raise ArrayError(
-                f"rejected has shape {rejected.shape} and dtype {rejected.dtype}, wanted {wanted} of bool, contiguous.",
+                f"rejected has shape {rejected.shape} and dtype {rejected.dtype}, wanted {wanted} of bool.",
                 code="A12",
             )
         marks = rejected.view(np.uint8)

@@ -7,6 +7,7 @@ from fleckcore.simulate.flat import MOTES, vignetted_flat
 from fleckcore.simulate.matching import match_truth, pair_nearest
 from fleckcore.simulate.obstruction import FLECKS, Obstruction
 from fleckcore.simulate.shading import obscure
+from fleckcore.simulate.trailing import trail
 
 __all__ = [
     "BLANK_KINDS",
@@ -19,6 +20,7 @@ __all__ = [
     "obscure",
     "pair_nearest",
     "short_dark",
+    "trail",
     "vignetted_flat",
     "write",
 ]
