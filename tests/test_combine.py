@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-import dark_frames
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+import dark_frames
 import fleckcore
 from fleckcore.calibrate import Clipping, CosmicRays, combine
 from fleckcore.errors import MetadataError

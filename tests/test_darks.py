@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import dark_frames
 import numpy as np
 import pytest
 
+import dark_frames
 from fleckcore.calibrate import (
     CosmicRays,
     DarkLimits,

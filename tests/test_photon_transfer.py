@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import real_frames
 
 import fleckcore
+import real_frames
 from fleckcore.calibrate import photon_transfer
 from fleckcore.errors import ArrayError, MetadataError
 from fleckcore.frame import Frame, FrameMeta
@@ -47,8 +47,8 @@ def test_known_gain_and_noise(fading):
 
 def test_refusals():
     flats, biases = (made("flat", 1), made("flat", 2)), (made("bias", 3), made("bias", 4))
-    with pytest.raises(ArrayError, match="box=512"):
-        photon_transfer(flats, biases, box=512)
+    with pytest.raises(ArrayError, match="box=1024"):
+        photon_transfer(flats, biases, box=1024)
     with pytest.raises(MetadataError, match="above the biases"):
         photon_transfer(biases, biases)
     electrons = [frame.replace(meta=FrameMeta(unit="electron")) for frame in (*flats, *biases)]
