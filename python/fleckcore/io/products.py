@@ -184,6 +184,7 @@ def _planes(frame: Frame, version: int, header: fits.Header) -> list[fits.ImageH
 def _kept(source: Path | None, extension: str) -> fits.Header:
     """Give the cards of a part that say something of the exposure, without those that break the standard."""
     from astropy.io import fits
+    from astropy.utils.exceptions import AstropyUserWarning
 
     kept = fits.Header()
     if source is None:
@@ -192,7 +193,7 @@ def _kept(source: Path | None, extension: str) -> fits.Header:
     if extension != "PRIMARY" and index == 0:
         return kept
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", fits.verify.VerifyWarning)
+        warnings.simplefilter("ignore", AstropyUserWarning)  # dialects
         with fits.open(source, memmap=False, lazy_load_hdus=True) as hdus:
             for card in hdus[index].header.cards:
                 if card.keyword in _LAYOUT or card.keyword.startswith(
