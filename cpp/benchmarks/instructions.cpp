@@ -15,6 +15,7 @@
 #include "fleck/literal_search.hpp"
 #include "fleck/mesh_statistics.hpp"
 #include "fleck/peak_search.hpp"
+#include "fleck/photon_noise.hpp"
 #include "fleck/profile_fit.hpp"
 #include "fleck/runtime.hpp"
 #include "fleck/shadow_search.hpp"
@@ -156,6 +157,11 @@ int main(int argc, char** argv) {
        [&] { fleck::combine_stack(stack, fleck::StackMethod::clipped_mean, 0, {}, combined, 1, {}); }},
       {"reject_cosmic_rays",
        [&] { fleck::reject_cosmic_rays(stack, {.sigmas = {6.5f, 5.5f, 4.5f}}, combined, nullptr, 1, {}); }},
+      {"photon_noise",
+       [&] {
+         const std::uint64_t seed = 1;
+         fleck::photon_noise(image, 4, {&seed, 1}, plane(out, cols), 1);
+       }},
       {"sky_modes", [&] { fleck::sky_modes(stack, 0, 1, {}); }},
       {"gaussian_filter", [&] { fleck::gaussian_filter(image, {}, 2, plane(out, cols), 1); }},
   };
