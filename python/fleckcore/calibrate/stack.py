@@ -293,15 +293,15 @@ def _after(
     frames: list[Frame], progress: Callable[[int, int], object] | None
 ) -> Callable[[int], None]:
     """Give back the rows of mapped files that are done with, and tell how far the work is."""
-    margin, done = 64, 0  # rejection still looks at some of the last rows
+    at_once, rows_of_all, done = 32, frames[0].shape[0], 0
 
     def after(rows: int) -> None:
         nonlocal done
-        if rows - done >= 2 * margin or rows == frames[0].shape[0]:
-            _forget(frames, max(0, done - margin), rows)
+        if rows - done >= at_once or rows == rows_of_all:
+            _forget(frames, done, rows)
             done = rows
             if progress:
-                progress(rows, frames[0].shape[0])
+                progress(rows, rows_of_all)
 
     return after
 
