@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 import dark_frames
 import fleckcore
+import real_frames
 from fleckcore.calibrate import combine
 from fleckcore.cli import cli
 from fleckcore.io.references import check_reference
@@ -133,6 +134,20 @@ def test_combine_replaces_only_when_told(cycle, tmp_path):
     run("combine", *cycle[:2], "-o", output, "--chip", 2, "--overwrite", "--method", "mean")
     (made,) = fleckcore.read(output)
     assert made.meta.exposure_s == 1000.5
+
+
+def test_raw_exposures_become_electrons_unless_told(tmp_path):
+    files = [real_frames.file(f"hst/{name}_raw.fits.gz") for name in ("j8bt05njq", "j8bt06o6q")]
+    output = tmp_path / "made.fits"
+    run("combine", *files, "-o", output, "--method", "mean")
+    (made,) = fleckcore.read(output)
+    assert made.shape == (1024, 1024)
+    assert made.meta.unit == "electron"
+    assert 0 < np.median(made.data) < 200
+    run("combine", *files, "-o", output, "--method", "mean", "--bias-level", "none", "--overwrite")
+    (plain,) = fleckcore.read(output)
+    assert plain.meta.unit == "DN"
+    assert np.median(plain.data) == pytest.approx(1136 + np.median(made.data) / 2.2, abs=5)
 
 
 @pytest.mark.parametrize("traps", [False, True])

@@ -20,7 +20,7 @@ from fleckcore.calibrate.stack import (
     is_dark,
 )
 from fleckcore.cli import EXIT_NOTHING_USABLE
-from fleckcore.cli.stacks import read_exposures, show_progress, unused, write_record
+from fleckcore.cli.stacks import bias_option, read_exposures, show_progress, unused, write_record
 
 if TYPE_CHECKING:
     from fleckcore.calibrate.stack import Combined
@@ -130,6 +130,7 @@ _CLIPPING = Clipping()
     show_default=True,
     help="clipped_mean: standard deviations.",
 )
+@bias_option
 @click.option("--profile", help="Instrument profile. By default the header decides.")
 @click.option("--chip", type=int, help="Only this CCDCHIP. By default every chip.")
 @click.option("--overwrite", is_flag=True, help="Replace an older file.")
@@ -144,7 +145,11 @@ def command(files: tuple[Path, ...], output: Path, **options: Any) -> int:
     start = time.perf_counter()
     left_out: list[dict[str, str]] = []
     chips = read_exposures(
-        files, profile=options["profile"], chip=options["chip"], left_out=left_out
+        files,
+        profile=options["profile"],
+        chip=options["chip"],
+        left_out=left_out,
+        bias_level=options["bias_level"],
     )
     if not chips:
         return EXIT_NOTHING_USABLE

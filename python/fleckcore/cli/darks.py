@@ -14,7 +14,7 @@ import click
 
 from fleckcore.cli import EXIT_NOTHING_USABLE
 from fleckcore.cli.results import prepare_folder
-from fleckcore.cli.stacks import read_exposures, unused, write_record
+from fleckcore.cli.stacks import bias_option, read_exposures, unused, write_record
 from fleckcore.errors import MetadataError
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ _MJD_ZERO = datetime(1858, 11, 17, tzinfo=UTC)
 @click.option("--hot", type=float, help="Dark current of a hot pixel, e-/s.")
 @click.option("--warm", type=float, help="Dark current of a warm pixel, e-/s.")
 @click.option("--simulated", is_flag=True, help="The exposures are simulated: PEDIGREE is MODEL.")
+@bias_option
 @click.option("--profile", help="Instrument profile. By default the header decides.")
 @click.option("--chip", type=int, help="Only this CCDCHIP. By default every chip.")
 @click.option("--threads", type=click.IntRange(1), help="Threads. The result is the same.")
@@ -66,7 +67,11 @@ def command(files: tuple[Path, ...], output: Path, **options: Any) -> int:
     start = time.perf_counter()
     left_out: list[dict[str, str]] = []
     chips = read_exposures(
-        files, profile=options["profile"], chip=options["chip"], left_out=left_out
+        files,
+        profile=options["profile"],
+        chip=options["chip"],
+        left_out=left_out,
+        bias_level=options["bias_level"],
     )
     if not chips:
         return EXIT_NOTHING_USABLE

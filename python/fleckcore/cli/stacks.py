@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import click
 
@@ -16,7 +16,19 @@ from fleckcore.errors import FleckError
 if TYPE_CHECKING:
     from fleckcore.frame import Frame
 
-__all__ = ["read_exposures", "show_progress", "unused", "write_record"]
+__all__ = ["BiasFit", "bias_option", "read_exposures", "show_progress", "unused", "write_record"]
+
+
+BiasFit = Literal["constant", "line", "none"]
+
+bias_option = click.option(
+    "--bias-level",
+    type=click.Choice(get_args(BiasFit)),
+    default="constant",
+    show_default=True,
+    help="Of raw exposures with overscan: how each amplifier's level is taken from its prescan before its gain makes "
+    "electrons. none: keep DN.",
+)
 
 
 def read_exposures(
@@ -24,6 +36,7 @@ def read_exposures(
     *,
     profile: str | None,
     chip: int | None,
+    bias_level: BiasFit,
     left_out: list[dict[str, str]],
 ) -> dict[int | None, list[Frame]]:
     """Read the chips of all files, raw ones in electrons; what cannot be used is said and listed."""
@@ -32,7 +45,7 @@ def read_exposures(
     chips: dict[int | None, list[Frame]] = {}
     for path in files:
         try:
-            for frame in _read(path, profile, chip):
+            for frame in _read(path, profile, chip, bias_level):
                 chips.setdefault(frame.meta.chip, []).append(frame)
         except FleckError as error:
             message = clean_text(str(error))
@@ -41,18 +54,21 @@ def read_exposures(
     return chips
 
 
-def _read(path: Path, profile: str | None, chip: int | None) -> list[Frame]:
+def _read(path: Path, profile: str | None, chip: int | None, fit: BiasFit) -> Sequence[Frame]:
     from fleckcore.calibrate import measure_bias, subtract_bias, to_electrons
     from fleckcore.io import read
 
-    frames = []
-    for frame in read(path, profile=profile, chip=chip, trim=False):
-        raw = frame.meta.x_offset < 0 and frame.meta.unit == "DN"
-        if raw:
-            frames.append(to_electrons(subtract_bias(frame, measure_bias(frame))))
-        else:
-            frames.extend(read(path, profile=profile, chip=frame.meta.chip))
-    return frames
+    trimmed = read(path, profile=profile, chip=chip)
+    if fit == "none":
+        return trimmed
+    return [
+        to_electrons(subtract_bias(raw, measure_bias(raw, fit=fit)))
+        if raw.meta.x_offset < 0 and raw.meta.unit == "DN"
+        else frame
+        for raw, frame in zip(
+            read(path, profile=profile, chip=chip, trim=False), trimmed, strict=True
+        )
+    ]
 
 
 @contextmanager
