@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from itertools import pairwise
 
 from fleckcore.errors import MetadataError
-from fleckcore.simulate.scene import DetectorScene, Program
+from fleckcore.simulate.scene import DetectorScene
 
 __all__ = ["KINDS", "Exposure", "cycle_of", "date_of", "mjd_of", "plan", "select"]
 
@@ -77,8 +78,6 @@ def plan(scene: DetectorScene) -> tuple[Exposure, ...]:
     Every cycle begins at noon of an anneal's day: unflashed darks in the hours after it, then every few days long
     and short flashed darks and biases, and unflashed darks in the hours before the next one.
     """
-    from dataclasses import replace
-
     found = [*_anneals(scene), *_monitor(scene), *_eper(scene), *_flats(scene)]
     first, stop = mjd_of(scene.start), mjd_of(scene.stop)
     kept = sorted((item for item in found if first <= item.mjd < stop), key=lambda item: item.mjd)
@@ -91,11 +90,13 @@ def cycle_of(scene: DetectorScene, day: date) -> tuple[date, date]:
     Raises `MetadataError` (M07) where the scene has none. An anneal's own day counts to the cycle behind it.
     """
     bounds = sorted({scene.start - timedelta(1), *scene.anneals.dates, scene.stop})
-    for begin, end in zip(bounds[:-1], bounds[1:], strict=True):
+    for begin, end in pairwise(bounds):
         if begin <= day < end and scene.start <= day < scene.stop:
             return begin + timedelta(1), end - timedelta(1)
     raise MetadataError(
-        f"{day} is not between {scene.start} and {scene.stop}.", code="M07", advice="Choose another cycle."
+        f"{day} is not between {scene.start} and {scene.stop}.",
+        code="M07",
+        advice="Choose another cycle.",
     )
 
 
@@ -127,7 +128,8 @@ def _anneals(scene: DetectorScene) -> Iterator[Exposure]:
                     kind="unflashed_dark",
                     mjd=noon + hours / 24,
                     exposure_s=anneals.dark_s,
-                    **_of(anneals.program),
+                    program=anneals.program.id,
+                    investigator=anneals.program.pi,
                 )
 
 
@@ -138,7 +140,7 @@ def _monitor(scene: DetectorScene) -> Iterator[Exposure]:
     bias = ("bias", 0.0, 0.0, 0.004)
     visit = [bias] * monitor.biases + [short] * monitor.short + [long] * monitor.long
     bounds = [scene.start - timedelta(1), *scene.anneals.dates, scene.stop]
-    for begin, end in zip(bounds[:-1], bounds[1:], strict=True):
+    for begin, end in pairwise(bounds):
         day = begin + timedelta(1)
         while day < end:
             mjd = mjd_of(day) + 0.1
@@ -148,7 +150,8 @@ def _monitor(scene: DetectorScene) -> Iterator[Exposure]:
                     mjd=mjd,
                     exposure_s=exposure_s,
                     flash_s=flash_s,
-                    **_of(monitor.program),
+                    program=monitor.program.id,
+                    investigator=monitor.program.pi,
                 )
                 mjd += takes
             day += timedelta(monitor.every_days)
@@ -165,7 +168,8 @@ def _eper(scene: DetectorScene) -> Iterator[Exposure]:
                 exposure_s=round(level / scene.eper.rate_e_s, 1),
                 wheels=scene.eper.wheels,
                 lamp_e=level,
-                **_of(program),
+                program=program.id,
+                investigator=program.pi,
             )
 
 
@@ -183,10 +187,7 @@ def _flats(scene: DetectorScene) -> Iterator[Exposure]:
                     wheels=item.wheels,
                     filter=name,
                     lamp_e=item.level_e,
-                    **_of(program),
+                    program=program.id,
+                    investigator=program.pi,
                 )
                 mjd += 0.004
-
-
-def _of(program: Program) -> dict[str, object]:
-    return {"program": program.id, "investigator": program.pi}

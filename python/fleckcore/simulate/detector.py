@@ -18,12 +18,13 @@ from fleckcore.simulate.scene import DetectorScene, Fleck, Light
 from fleckcore.simulate.shading import multiply, shade
 from fleckcore.traps import TrapModels
 
-__all__ = ["ChipTruth", "PixelHistory", "seeded"]
+__all__ = ["ChipTruth", "PixelHistory", "log_uniform", "seeded"]
 
 Image = NDArray[np.float32]
 
 _RESPONSE, _DARK, _HOT, _SINKS, _FRECKLES, _BIAS = range(6)
 _EDGE = 30
+_TRAIL = 4
 _APERTURE = 0.05
 _BEFORE_DAYS = 84
 """So long before the first day pixels begin to be hot that it finds as many as any other."""
@@ -32,6 +33,15 @@ _BEFORE_DAYS = 84
 def seeded(scene: DetectorScene, *numbers: int) -> np.random.Generator:
     """Give random numbers that depend on the scene's seed and these numbers alone."""
     return np.random.Generator(np.random.PCG64([scene.seed, *numbers]))
+
+
+def log_uniform(
+    random: np.random.Generator, limits: tuple[float, float], count: int
+) -> NDArray[np.float64]:
+    """Draw numbers as many per decade everywhere between limits."""
+    low, high = np.log(limits)
+    drawn: NDArray[np.float64] = np.exp(low + (high - low) * random.random(count))
+    return drawn
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +127,7 @@ class ChipTruth:
         place, amount = self.sink_pixels.at(mjd)
         away = 1 if self._reads_down else -1
         rows, cols = np.divmod(place, self.shape[1])
-        for step in range(4):
+        for _ in range(_TRAIL):
             inside = (rows >= 0) & (rows < self.shape[0])
             np.add.at(taken, (rows[inside], cols[inside]), amount[inside])
             rows, amount = rows + away, amount * np.float32(self.scene.sink_pixels.behind)
@@ -145,7 +155,9 @@ class ChipTruth:
     def freckles(self) -> tuple[Obstruction, ...]:
         """Small shadows that were always there, apart from each other and from the flecks."""
         wanted, random = self.scene.freckles, self._random(_FRECKLES)
-        taken = [(f.x, f.y, max(f.width, f.height)) for f in self.scene.flecks if f.chip == self.chip.id]
+        taken = [
+            (f.x, f.y, max(f.width, f.height)) for f in self.scene.flecks if f.chip == self.chip.id
+        ]
         found: list[Obstruction] = []
         while len(found) < wanted.count:
             y, x = (random.uniform(_EDGE, size - _EDGE) for size in self.shape)
@@ -196,7 +208,7 @@ class ChipTruth:
         standing = round(sinks.standing * size)
         later = round(sinks.born_per_day * (stop - first))
         place = random.integers(size, size=standing + later)
-        depth = np.exp(random.uniform(*np.log(sinks.range_e), place.size)).astype(np.float32)
+        depth = log_uniform(random, sinks.range_e, place.size).astype(np.float32)
         born = np.concatenate([np.full(standing, -np.inf), random.uniform(first, stop, later)])
         return PixelHistory(place, depth, born, np.full(place.size, np.inf))
 
@@ -204,13 +216,16 @@ class ChipTruth:
     def bias_pattern(self) -> Image:
         """DN above the level of its amplifier of each column of a raw frame."""
         rms = self.scene.electronics.bias_columns_dn
-        return (rms * self._random(_BIAS).standard_normal(self.chip.raw_shape[1])).astype(np.float32)
+        return (rms * self._random(_BIAS).standard_normal(self.chip.raw_shape[1])).astype(
+            np.float32
+        )
 
     @cached_property
     def _base_dark(self) -> Image:
         dark = self.scene.dark
         spread = dark.pixel_rms * self._random(_DARK).standard_normal(self.shape, dtype=np.float32)
-        return np.float32(dark.rate_e_s) * np.maximum(1 + spread, 0).astype(np.float32)
+        rate: Image = np.maximum(1 + spread, 0).astype(np.float32) * np.float32(dark.rate_e_s)
+        return rate
 
     @property
     def _reads_down(self) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fleckcore.simulate.campaign import Exposure
-from fleckcore.simulate.detector import ChipTruth, seeded
+from fleckcore.simulate.detector import ChipTruth, log_uniform, seeded
 from fleckcore.simulate.trailing import trail
 
 __all__ = [
@@ -24,7 +24,6 @@ __all__ = [
 
 _EXPOSURE = 100
 _RAYS, _PHOTONS, _READ, _LEVEL = range(4)
-_FEW = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,7 +138,7 @@ def _add_cosmic_rays(truth: ChipTruth, exposure: Exposure, charge: NDArray[np.fl
     # Isotropic: short tracks are the most frequent.
     length = 1 + (rays.length - 1) * random.random(count) ** 3
     angle = random.uniform(0, 2 * np.pi, count)
-    energy = np.exp(random.uniform(*np.log(rays.range_e), count))
+    energy = log_uniform(random, rays.range_e, count)
     y0, x0 = (random.uniform(0, size, count) for size in charge.shape)
     steps = np.ceil(length).astype(int)
     which = np.repeat(np.arange(count), steps)

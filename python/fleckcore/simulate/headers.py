@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
 
 from fleckcore.simulate.campaign import Exposure
 from fleckcore.simulate.detector import ChipTruth
@@ -33,7 +36,7 @@ def primary_header(
     *,
     filename: str,
     calibrated: bool = False,
-    references: dict[str, str] | None = None,
+    references: Mapping[str, str] | None = None,
 ) -> fits.Header:
     """Give the header of the empty first part.
 
@@ -47,12 +50,14 @@ def primary_header(
         FILENAME.
     calibrated : bool
         The bias is subtracted already; gains and read noises, which a raw file does not tell, are given.
-    references : dict of str to str, optional
+    references : mapping of str to str, optional
         Keyword and name of reference files.
     """
     header = _template("primary")
     _set(header, {"FILENAME": filename, **_what(exposure), **_when(truth, exposure)})
-    _set(header, {keyword: name for keyword, name in (references or {}).items() if keyword in header})
+    _set(
+        header, {keyword: name for keyword, name in (references or {}).items() if keyword in header}
+    )
     if calibrated:
         _set(header, _calibration(truth.scene))
     mark(header)
@@ -60,43 +65,59 @@ def primary_header(
 
 
 def image_header(
-    truth: ChipTruth, exposure: Exposure, *, plane: str, calibrated: bool = False
+    truth: ChipTruth,
+    exposure: Exposure,
+    *,
+    plane: str,
+    pixels: NDArray[Any] | None,
+    calibrated: bool = False,
 ) -> fits.Header:
-    """Give the header of a plane, SCI, ERR or DQ, of a chip; the null planes of raw files have no pixels."""
+    """Give the header of a plane of a chip, SCI, ERR or DQ; without ``pixels`` it is constant."""
     chip = truth.chip
-    header = _template(_PLANES[plane])
     rows, cols = chip.shape if calibrated else chip.raw_shape
     ltv1, ltv2 = (0, 0) if calibrated else chip.ltv
+    header = _template(_PLANES[plane])
     cards: dict[str, Value] = {
-        "EXTVER": _version(truth),
+        "EXTVER": [known.id for known in truth.profile.chips].index(chip.id) + 1,
         "ROOTNAME": exposure.rootname,
         "EXPNAME": exposure.rootname,
         "CCDCHIP": chip.id,
-        "CRPIX1": cols / 2 + ltv1 if calibrated else 2048.0 + ltv1,
-        "CRPIX2": 1024.0 + ltv2,
+        "CRPIX1": chip.shape[1] / 2 + ltv1,
+        "CRPIX2": chip.shape[0] / 2 + ltv2,
         "LTV1": float(ltv1),
         "LTV2": float(ltv2),
     }
     if plane == "SCI":
         cards |= {"SIZAXIS1": cols, "SIZAXIS2": rows}
-    elif not calibrated:
+    if calibrated and plane != "DQ":
+        cards["BUNIT"] = "ELECTRONS"
+    if pixels is None:
         cards |= {"NPIX1": cols, "NPIX2": rows}
-    if calibrated:
+    else:
         for keyword in ("NPIX1", "NPIX2", "PIXVALUE"):
             header.remove(keyword, ignore_missing=True)
-        cards["BUNIT"] = "UNITLESS" if plane == "DQ" else "ELECTRONS"
+        cards |= _statistics(header, pixels)
     _set(header, cards)
     mark(header)
     return header
 
 
+def _statistics(header: fits.Header, pixels: NDArray[Any]) -> dict[str, Value]:
+    least, greatest = float(pixels.min()), float(pixels.max())
+    known: dict[str, Value] = {
+        "DATAMIN": least,
+        "DATAMAX": greatest,
+        "NGOODPIX": pixels.size,
+        "GOODMIN": least,
+        "GOODMAX": greatest,
+        "GOODMEAN": float(pixels.mean(dtype=float)),
+    }
+    return {keyword: value for keyword, value in known.items() if keyword in header}
+
+
 def mark(header: fits.Header) -> None:
     """Say in a header that it is no observation."""
     header["HIERARCH SIMULATED"] = (True, "no light fell on a detector")
-
-
-def _version(truth: ChipTruth) -> int:
-    return [chip.id for chip in truth.profile.chips].index(truth.chip.id) + 1
 
 
 def _set(header: fits.Header, cards: dict[str, Value]) -> None:
@@ -139,7 +160,7 @@ def _what(exposure: Exposure) -> dict[str, Value]:
 
 
 def _when(truth: ChipTruth, exposure: Exposure) -> dict[str, Value]:
-    start = datetime(1858, 11, 17) + timedelta(days=exposure.mjd)  # noqa: DTZ001 (UT, as FITS)
+    start = datetime(1858, 11, 17) + timedelta(days=exposure.mjd)
     return {
         "DATE-OBS": start.strftime("%Y-%m-%d"),
         "TIME-OBS": start.strftime("%H:%M:%S"),
@@ -151,7 +172,7 @@ def _when(truth: ChipTruth, exposure: Exposure) -> dict[str, Value]:
 
 
 def _calibration(scene: DetectorScene) -> dict[str, Value]:
-    cards: dict[str, Value] = {step: "COMPLETE" for step in ("DQICORR", "BIASCORR", "BLEVCORR")}
+    cards: dict[str, Value] = dict.fromkeys(("DQICORR", "BIASCORR", "BLEVCORR"), "COMPLETE")
     for letter, output in scene.electronics.amplifiers.items():
         cards[f"ATODGN{letter}"] = output.gain_e
         cards[f"READNSE{letter}"] = output.read_noise_e

@@ -41,8 +41,8 @@ class Output(_Model):
 class Electronics(_Model):
     """How charge becomes numbers.
 
-    ``ceiling_dn`` is the greatest number, ``full_well_e`` the greatest charge of a pixel; ``bias_drift_dn`` is the rms
-    of the level from exposure to exposure, ``bias_columns_dn`` that of a fixed pattern along the rows.
+    ``ceiling_dn`` is the greatest number, ``full_well_e`` the greatest charge of a pixel; ``bias_drift_dn`` is the
+    rms of the level from exposure to exposure, ``bias_columns_dn`` that of a fixed pattern along the rows.
     ``flashed_s`` and ``unflashed_s`` are dark time that every exposure has besides its own and its flash;
     cosmic rays come during half of ``readout_s`` too.
     """
@@ -67,8 +67,8 @@ class Response(_Model):
 class Light(_Model):
     """A source: ``peak - falloff * r**2``, with r of about 1 at the edges.
 
-    ``shift`` moves the image of what lies on the detector, pixels in x and y; ``repeatability`` is the relative rms of
-    the level from exposure to exposure; ``reflection`` the excess of light beside a fleck, on its +y side.
+    ``shift`` moves the image of what lies on the detector, pixels in x and y; ``repeatability`` is the relative rms
+    of the level from exposure to exposure; ``reflection`` the excess of light beside a fleck, on its +y side.
     """
 
     rate_e_s: NotNegative = 0.0
@@ -152,9 +152,7 @@ class Fleck(_Model):
 
     def shape(self) -> Obstruction:
         """Give what it blocks at first, in white light."""
-        return Obstruction(
-            x=self.x, y=self.y, width=self.width, height=self.height, name=self.name
-        )
+        return Obstruction(x=self.x, y=self.y, width=self.width, height=self.height, name=self.name)
 
 
 class Filter(_Model):
@@ -269,10 +267,14 @@ class DetectorScene(_Model):
         chips = load_profile(self.profile).chips
         for letter in (letter for chip in chips for letter in chip.amplifiers):
             if letter not in self.electronics.amplifiers:
-                raise ValueError(f"electronics.amplifiers has no {letter!r}, which {self.profile} names")
+                raise ValueError(
+                    f"electronics.amplifiers has no {letter!r}, which {self.profile} names"
+                )
         for fleck in self.flecks:
             if fleck.chip not in {chip.id for chip in chips}:
-                raise ValueError(f"fleck {fleck.name!r} lies on chip {fleck.chip}, which is not there")
+                raise ValueError(
+                    f"fleck {fleck.name!r} lies on chip {fleck.chip}, which is not there"
+                )
         for dates in (part.programs for part in (self.eper, self.flats) if part):
             for text in dates:
                 date.fromisoformat(text)
@@ -315,7 +317,9 @@ def load_scene(name: str | Path = "acs_wfc") -> DetectorScene:
         try:
             return _parse(path.read_text("utf-8"), path)
         except (OSError, UnicodeDecodeError) as error:
-            raise MetadataError(f"the scene cannot be read: {error}.", code="M08", path=path) from None
+            raise MetadataError(
+                f"the scene cannot be read: {error}.", code="M08", path=path
+            ) from None
     texts = _packaged()
     if str(name) not in texts:
         raise MetadataError(

@@ -61,8 +61,10 @@ def shade(planes: Iterable[NDArray[Any]], item: Obstruction) -> None:
     multiply(planes, 1 - item.stamp(), item.x, item.y)
 
 
-def multiply(planes: Iterable[NDArray[Any]], stamp: NDArray[np.float64], x: float, y: float) -> None:
-    """Multiply images of one shape by a stamp of odd size whose middle lies on the pixel nearest to a place, in place.
+def multiply(
+    planes: Iterable[NDArray[Any]], stamp: NDArray[np.float64], x: float, y: float
+) -> None:
+    """Multiply images of one shape, in place, by a stamp of odd size whose middle is the pixel nearest to a place.
 
     What lies beyond the edge of the images is cut off.
     """
