@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 RECORD = "truth.json"
+REFERENCES = "jref"
 
 
 @click.command("simulate")
@@ -44,6 +45,11 @@ RECORD = "truth.json"
     is_flag=True,
     help="Electrons with error and quality planes instead of raw numbers.",
 )
+@click.option(
+    "--references",
+    is_flag=True,
+    help="Write reference files for the day of the first exposure to OUTPUT/jref, and name them in the headers.",
+)
 @click.option("--workers", type=click.IntRange(1), help="Processes. The files are the same.")
 @click.option("--overwrite", is_flag=True, help="Replace older files.")
 @click.option("--json", "as_json", is_flag=True, help="Print the record instead of text.")
@@ -56,6 +62,7 @@ def command(
     kinds: str | None,
     limit: int | None,
     calibrated: bool,
+    references: bool,
     workers: int | None,
     overwrite: bool,
     as_json: bool,
@@ -68,7 +75,14 @@ def command(
     if (cycle is None) != campaign:
         raise click.UsageError("say either --cycle or --campaign.")
     from fleckcore.io import atomic_write
-    from fleckcore.simulate import Observatory, load_scene, observe, select, truth_record
+    from fleckcore.simulate import (
+        Observatory,
+        load_scene,
+        observe,
+        select,
+        truth_record,
+        write_references,
+    )
 
     start = time.perf_counter()
     loaded = load_scene(scene)
@@ -76,18 +90,31 @@ def command(
     wanted = [part.strip() for part in kinds.split(",")] if kinds else None
     exposures = select(loaded, cycle=day, kinds=wanted)[:limit]
     prepare_folder(output)
+    observatory = Observatory(loaded)
+    names: dict[str, str] = {}
+    if references and exposures:
+        prepare_folder(output / REFERENCES)
+        names = write_references(
+            observatory, output / REFERENCES, mjd=exposures[0].mjd, overwrite=overwrite
+        )
     if not as_json:
         click.echo(f"{loaded.title}: {_count(exposures, day)}")
     written = []
     for item, path in observe(
-        loaded, exposures, output, calibrate=calibrated, workers=workers, overwrite=overwrite
+        loaded,
+        exposures,
+        output,
+        calibrate=calibrated,
+        references=names,
+        workers=workers,
+        overwrite=overwrite,
     ):
         written.append((item, path))
         click.echo(
             f"\r{len(written)} of {len(exposures)}: {path.name} {item.kind:<14}", err=True, nl=False
         )
     click.echo("", err=True)
-    record = truth_record(Observatory(loaded), sorted(written, key=lambda pair: pair[0].index))
+    record = truth_record(observatory, sorted(written, key=lambda pair: pair[0].index))
     text = json.dumps(record, allow_nan=False, indent=1)
     with atomic_write(output / RECORD, overwrite=True) as file:
         file.write(text.encode())

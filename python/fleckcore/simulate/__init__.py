@@ -11,6 +11,7 @@ from fleckcore.simulate.matching import match_truth, pair_nearest
 from fleckcore.simulate.observe import Observatory, observe
 from fleckcore.simulate.obstruction import FLECKS, Obstruction
 from fleckcore.simulate.record import truth_record
+from fleckcore.simulate.references import write_references
 from fleckcore.simulate.scene import DetectorScene, list_scenes, load_scene
 from fleckcore.simulate.shading import obscure
 from fleckcore.simulate.trailing import trail
@@ -42,4 +43,5 @@ __all__ = [
     "truth_record",
     "vignetted_flat",
     "write",
+    "write_references",
 ]

@@ -121,11 +121,20 @@ class ChipTruth:
         np.maximum.at(rate.reshape(-1), place, amount)
         return rate
 
+    def dark_quality(self, mjd: float) -> NDArray[np.int16]:
+        """Give the quality bits of warm and hot pixels at a date."""
+        dark, bits = self.scene.dark, self.profile.quality
+        rate = self.dark_rate(mjd)
+        quality = np.zeros(self.shape, np.int16)
+        quality[rate >= dark.warm_e_s] = bits["warm"]
+        quality[rate > dark.hot_e_s] = bits["hot"]
+        return quality
+
     def sinks(self, mjd: float) -> Image:
         """Give how many electrons sink pixels, and the pixels behind them, take at a date."""
         taken = np.zeros(self.shape, np.float32)
         place, amount = self.sink_pixels.at(mjd)
-        away = 1 if self._reads_down else -1
+        away = 1 if self.reads_down else -1
         rows, cols = np.divmod(place, self.shape[1])
         for _ in range(_TRAIL):
             inside = (rows >= 0) & (rows < self.shape[0])
@@ -150,6 +159,14 @@ class ChipTruth:
         pixels = 1 + wanted.pixel_rms * random.standard_normal(self.shape, dtype=np.float32)
         pixels *= column_pattern(random, self.shape[1], wanted.column_rms).astype(np.float32)
         return pixels.astype(np.float32)
+
+    @property
+    def flat_field(self) -> Image:
+        """The response with its freckles: what evenly spread light would show before any fleck came."""
+        image = self.response.copy()
+        for freckle in self.freckles:
+            shade((image,), freckle)
+        return image
 
     @cached_property
     def freckles(self) -> tuple[Obstruction, ...]:
@@ -228,7 +245,8 @@ class ChipTruth:
         return rate
 
     @property
-    def _reads_down(self) -> bool:
+    def reads_down(self) -> bool:
+        """Whether charge moves to row 0."""
         return self.profile.amplifiers[self.chip.amplifiers[0]].readout == "-y"
 
     def _random(self, purpose: int) -> np.random.Generator:
@@ -242,9 +260,7 @@ class ChipTruth:
     def _light(self, mjd: float, filter_name: str | None) -> Image:
         source = self.scene.flash if filter_name is None else self.scene.lamp
         image = illumination(self.chip.id, self.shape, peak=source.peak, falloff=source.falloff)
-        image *= self.response
-        for freckle in self.freckles:
-            shade((image,), freckle)
+        image *= self.flat_field
         for fleck, (x, y) in self.flecks(mjd):
             _cast(image, fleck, replace(fleck.shape(), x=x, y=y), source, filter_name)
         return image.astype(np.float32)

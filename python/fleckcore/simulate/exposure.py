@@ -36,15 +36,12 @@ class ChipExposure:
         CCDCHIP.
     raw : ndarray of uint16
         DN, with overscan.
-    full : ndarray of bool
-        Pixels, without overscan, whose charge reached full well.
     bias_dn : dict of str to float
         Level of each amplifier.
     """
 
     chip: int
     raw: NDArray[np.uint16]
-    full: NDArray[np.bool_]
     bias_dn: dict[str, float]
 
 
@@ -101,14 +98,13 @@ def expose(truth: ChipTruth, exposure: Exposure, *, threads: int | None = None) 
     charge = _charge(truth, exposure, threads)
     moved = _read_out(truth, exposure, charge, threads)
     raw, biases = _digitise(truth, exposure, moved, threads)
-    full = charge >= truth.scene.electronics.full_well_e
-    return ChipExposure(truth.chip.id, raw, full, biases)
+    return ChipExposure(truth.chip.id, raw, biases)
 
 
 def calibrated(truth: ChipTruth, exposure: Exposure, exposed: ChipExposure) -> Planes:
     """Undo the amplifiers with the gains and levels that are true; flag what is saturated, hot, warm or a sink."""
     data, error = _electrons(truth, exposed.raw, exposed.bias_dn)
-    return Planes(data, error, _quality(truth, exposure, exposed))
+    return Planes(data, error, _quality(truth, exposure, exposed.raw, data))
 
 
 def _seed(truth: ChipTruth, exposure: Exposure, purpose: int) -> list[int]:
@@ -225,14 +221,13 @@ def _electrons(
     return data, np.sqrt(error, out=error)
 
 
-def _quality(truth: ChipTruth, exposure: Exposure, exposed: ChipExposure) -> NDArray[np.int16]:
-    scene, chip, bits = truth.scene, truth.chip, truth.profile.quality
-    rate = truth.dark_rate(exposure.mjd)
-    seen = exposed.raw[slice(*chip.raw_rows[0]), slice(*chip.raw_columns[0])]
-    quality = np.zeros(chip.shape, np.int16)
-    quality[rate >= scene.dark.warm_e_s] = bits["warm"]
-    quality[rate > scene.dark.hot_e_s] = bits["hot"]
-    quality[exposed.full] |= bits["saturated"]
-    quality[seen >= scene.electronics.ceiling_dn] |= bits["atod_saturated"]
+def _quality(
+    truth: ChipTruth, exposure: Exposure, raw: NDArray[np.uint16], data: NDArray[np.float32]
+) -> NDArray[np.int16]:
+    electronics, chip, bits = truth.scene.electronics, truth.chip, truth.profile.quality
+    seen = raw[slice(*chip.raw_rows[0]), slice(*chip.raw_columns[0])]
+    quality = truth.dark_quality(exposure.mjd)
+    quality[data > electronics.saturated_e] |= bits["saturated"]
+    quality[seen >= electronics.ceiling_dn] |= bits["atod_saturated"]
     quality[truth.sinks(exposure.mjd) > 0] |= bits["sink"]
     return quality

@@ -41,7 +41,8 @@ class Output(_Model):
 class Electronics(_Model):
     """How charge becomes numbers.
 
-    ``ceiling_dn`` is the greatest number, ``full_well_e`` the greatest charge of a pixel; ``bias_drift_dn`` is the
+    ``ceiling_dn`` is the greatest number, ``full_well_e`` the greatest charge of a pixel,
+    ``saturated_e`` that from which it is flagged; ``bias_drift_dn`` is the
     rms of the level from exposure to exposure, ``bias_columns_dn`` that of a fixed pattern along the rows.
     ``flashed_s`` and ``unflashed_s`` are dark time that every exposure has besides its own and its flash;
     cosmic rays come during half of ``readout_s`` too.
@@ -50,6 +51,7 @@ class Electronics(_Model):
     amplifiers: dict[str, Output]
     ceiling_dn: Annotated[int, Field(gt=0, le=65535)]
     full_well_e: Positive
+    saturated_e: Positive
     bias_drift_dn: NotNegative = 0.0
     bias_columns_dn: NotNegative = 0.0
     flashed_s: NotNegative = 0.0
