@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 _EXPOSURE = 100
-_RAYS, _PHOTONS, _READ, _LEVEL = range(4)
+_RAYS, _PHOTONS, _READ, _LEVEL, _STRIPES = range(5)
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,6 +177,7 @@ def _digitise(
     seed = _seed(truth, exposure, _READ)
     noise = add_noise(nothing, read_noise=1.0, seed=seed, threads=threads)
     drift = np.random.Generator(np.random.PCG64(_seed(truth, exposure, _LEVEL)))
+    stripes = _stripes(truth, exposure)
     biases = {}
     for letter, raw_columns, lit in _parts(truth):
         output = electronics.amplifiers[letter]
@@ -184,12 +185,21 @@ def _digitise(
         part = noise[:, raw_columns]
         part *= np.float32(output.read_noise_e / output.gain_e)
         part += np.float32(level + 0.5) + truth.bias_pattern[raw_columns]
+        part += stripes[:, None] / np.float32(output.gain_e)
         offset = chip.raw_columns[0][0]
         seen = noise[:, lit.start + offset : lit.stop + offset]
         seen += charge[:, lit] * np.float32(1 / output.gain_e)
         biases[letter] = float(level)
     np.clip(np.floor(noise, out=noise), 0, electronics.ceiling_dn, out=noise)
     return noise.astype(np.uint16), biases
+
+
+def _stripes(truth: ChipTruth, exposure: Exposure) -> NDArray[np.float32]:
+    """Electrons that each row of a raw frame gets, the same on all chips as they are read together."""
+    seed = [truth.scene.seed, _EXPOSURE, exposure.index, _STRIPES]
+    rows = np.random.Generator(np.random.PCG64(seed)).standard_normal(truth.chip.raw_shape[0])
+    stripes = (truth.scene.electronics.stripes_e * rows).astype(np.float32)
+    return stripes if truth.reads_down else stripes[::-1]
 
 
 def _parts(truth: ChipTruth) -> list[tuple[str, slice, slice]]:

@@ -54,7 +54,7 @@ def primary_header(
         Keyword and name of reference files.
     """
     header = _template("primary")
-    _set(header, {"FILENAME": filename, **_what(exposure), **_when(truth, exposure)})
+    _set(header, {"FILENAME": filename, **_what(exposure), **_when(truth, exposure, calibrated)})
     _set(
         header, {keyword: name for keyword, name in (references or {}).items() if keyword in header}
     )
@@ -159,7 +159,7 @@ def _what(exposure: Exposure) -> dict[str, Value]:
     return cards
 
 
-def _when(truth: ChipTruth, exposure: Exposure) -> dict[str, Value]:
+def _when(truth: ChipTruth, exposure: Exposure, calibrated: bool) -> dict[str, Value]:
     start = datetime(1858, 11, 17) + timedelta(days=exposure.mjd)
     return {
         "DATE-OBS": start.strftime("%Y-%m-%d"),
@@ -167,7 +167,9 @@ def _when(truth: ChipTruth, exposure: Exposure) -> dict[str, Value]:
         "EXPSTART": exposure.mjd,
         "EXPEND": exposure.mjd + exposure.exposure_s / 86400,
         "EXPTIME": exposure.exposure_s,
-        "DARKTIME": dark_time(truth, exposure),
+        "DARKTIME": dark_time(truth, exposure)
+        if calibrated  # calacs adds the overhead
+        else exposure.exposure_s + exposure.flash_s,
     }
 
 

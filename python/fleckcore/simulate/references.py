@@ -277,12 +277,15 @@ def _image_file(
     from astropy.io import fits
 
     parts = [fits.PrimaryHDU(header=_primary(observatory, filetype, mjd))]
+    alone = filetype == "SINK PIXELS"
     for version, (number, (data, quality)) in enumerate(planes.items(), start=1):
         truth = observatory.chips[number]
-        for name, pixels, constant in (("SCI", data, None), ("ERR", None, 0.0), ("DQ", quality, 0)):
+        every = (("SCI", data, None), ("ERR", None, 0.0), ("DQ", quality, 0))
+        for name, pixels, constant in every[: 1 if alone else 3]:
             header = _image_header(truth, data.shape, pixels, constant)
             header["BUNIT"] = "UNITLESS" if name == "DQ" else unit
             parts.append(fits.ImageHDU(pixels, header, name=name, ver=version))
+    parts[0].header["NEXTEND"] = len(parts) - 1
     return fits.HDUList(parts)
 
 

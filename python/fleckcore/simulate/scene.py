@@ -43,7 +43,8 @@ class Electronics(_Model):
 
     ``ceiling_dn`` is the greatest number, ``full_well_e`` the greatest charge of a pixel,
     ``saturated_e`` that from which it is flagged; ``bias_drift_dn`` is the
-    rms of the level from exposure to exposure, ``bias_columns_dn`` that of a fixed pattern along the rows.
+    rms of the level from exposure to exposure, ``bias_columns_dn`` that of a fixed pattern along the rows,
+    ``stripes_e`` that of the rows, which all amplifiers read with the same error at the same time.
     ``flashed_s`` and ``unflashed_s`` are dark time that every exposure has besides its own and its flash;
     cosmic rays come during half of ``readout_s`` too.
     """
@@ -54,6 +55,7 @@ class Electronics(_Model):
     saturated_e: Positive
     bias_drift_dn: NotNegative = 0.0
     bias_columns_dn: NotNegative = 0.0
+    stripes_e: NotNegative = 0.0
     flashed_s: NotNegative = 0.0
     unflashed_s: NotNegative = 0.0
     readout_s: NotNegative = 0.0
