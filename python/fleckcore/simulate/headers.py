@@ -151,6 +151,7 @@ def _what(exposure: Exposure) -> dict[str, Value]:
         "FILTER2": exposure.wheels[1],
         "CTEIMAGE": "EPER" if exposure.kind == "eper" else "NONE",
         "CTEDIR": "PARALLEL" if exposure.kind == "eper" else "NONE",
+        "PCTECORR": "OMIT" if exposure.kind == "bias" else "PERFORM",
         "NSHUTOPN": int(lamp),
         "FLASHDUR": exposure.flash_s,
         "FLASHCUR": "LOW" if flashed else "OFF",
