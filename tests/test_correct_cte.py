@@ -206,9 +206,9 @@ def test_pixels_that_are_not_finite_stay(profile, models):
 @pytest.mark.parametrize(
     ("meta", "how", "words"),
     [
-        ({"unit": "DN"}, {}, "unit of the frame is DN"),
-        ({"mjd": None}, {}, "date of the frame"),
-        ({"chip": None}, {}, "chip of the frame"),
+        ({"unit": "DN"}, {}, "unit DN"),
+        ({"mjd": None}, {}, "date None"),
+        ({"chip": None}, {}, "chip None"),
         ({"chip": 3}, {}, "chip 3"),
         ({"mjd": 53_000.0}, {}, "before 54000"),
         ({}, {"read_noise_e": {"C": 4.0}}, "read noise of amplifier D"),

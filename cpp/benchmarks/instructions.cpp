@@ -8,12 +8,14 @@
 #include <vector>
 
 #include "fleck/cte_readout.hpp"
+#include "fleck/combine_stack.hpp"
 #include "fleck/gaussian_filter.hpp"
 #include "fleck/label_components.hpp"
 #include "fleck/median_filter.hpp"
 #include "fleck/literal_search.hpp"
 #include "fleck/mesh_statistics.hpp"
 #include "fleck/peak_search.hpp"
+#include "fleck/photon_noise.hpp"
 #include "fleck/profile_fit.hpp"
 #include "fleck/runtime.hpp"
 #include "fleck/shadow_search.hpp"
@@ -96,6 +98,18 @@ int main(int argc, char** argv) {
   for (std::int64_t w = 0; w < charge_levels; ++w) charges.push_back(level * (0.7 + 0.01 * static_cast<double>(w)));
   const fleck::TrapTable traps{charges, captures, plane(profile, trail), plane(profile, trail), 2};
 
+  // Six frames of a quarter of the rows, one of them with cosmic rays.
+  std::vector<float> struck = frame;
+  for (std::int64_t i = 0; i < pixels; i += 97) struck[i] += 40 * deviation;
+  const std::vector<float> errors(pixels, deviation);
+  std::vector<fleck::StackFrame> stack;
+  for (int n = 0; n < 6; ++n)
+    stack.push_back({image_of(n ? frame : struck, rows / 4, cols), image_of(errors, rows / 4, cols), {}});
+  std::vector<float> combined_errors(pixels);
+  std::vector<std::int32_t> combined_bits(pixels);
+  const fleck::StackResult combined{{out.data(), rows / 4, cols, cols}, {combined_errors.data(), rows / 4, cols, cols},
+                                    {combined_bits.data(), rows / 4, cols, cols}, {}};
+
   const auto median = [&](std::int64_t side, const fleck::Mask& left_out) {
     fleck::median_filter<float>(image, left_out, plane(out, cols), {side, side}, fleck::Border::reflect, nullptr, 1);
   };
@@ -137,6 +151,18 @@ int main(int argc, char** argv) {
        }},
       {"cte_readout", [&] { fleck::cte_readout(image, traps, {}, plane(out, cols), 1); }},
       {"smooth_noise", [&] { fleck::smooth_noise(image, deviation, plane(out, cols), 1); }},
+      {"combine_stack median",
+       [&] { fleck::combine_stack(stack, fleck::StackMethod::median, 0, {}, combined, 1, {}); }},
+      {"combine_stack clipped_mean",
+       [&] { fleck::combine_stack(stack, fleck::StackMethod::clipped_mean, 0, {}, combined, 1, {}); }},
+      {"reject_cosmic_rays",
+       [&] { fleck::reject_cosmic_rays(stack, {.sigmas = {6.5f, 5.5f, 4.5f}}, combined, nullptr, 1, {}); }},
+      {"photon_noise",
+       [&] {
+         const std::uint64_t seed = 1;
+         fleck::photon_noise(image, 4, {&seed, 1}, plane(out, cols), 1);
+       }},
+      {"sky_modes", [&] { fleck::sky_modes(stack, 0, 1, {}); }},
       {"gaussian_filter", [&] { fleck::gaussian_filter(image, {}, 2, plane(out, cols), 1); }},
   };
 

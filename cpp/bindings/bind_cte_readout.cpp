@@ -51,9 +51,9 @@ void bind_cte_readout(py::module_& m) {
   m.def(
       "cte_readout",
       [](const py::array& data, const Numbers& level, const Numbers& capture, const Numbers& release,
-         const Numbers& remaining, int substeps, const std::optional<py::array>& nodes, double date, std::int64_t rows,
-         std::int64_t first, const std::optional<std::tuple<int, double, bool, double>>& restoring, py::array& out,
-         int threads) {
+         const Numbers& remaining, int substeps, const std::optional<py::array>& nodes, double date,
+         std::int64_t rows, std::int64_t first,
+         const std::optional<std::tuple<int, double, bool, double>>& restoring, py::array& out, int threads) {
         const Image image = image_of(data);
         const TrapTable traps = table_of(level, capture, release, remaining, substeps);
         const TrapMap map = map_of(nodes, date, rows, first, image);

@@ -15,6 +15,7 @@ void bind_literal_search(pybind11::module_& m);
 void bind_measure_feature(pybind11::module_& m);
 void bind_median_filter(pybind11::module_& m);
 void bind_peak_search(pybind11::module_& m);
+void bind_photon_noise(pybind11::module_& m);
 void bind_profile_fit(pybind11::module_& m);
 void bind_shadow_search(pybind11::module_& m);
 void bind_streak_search(pybind11::module_& m);
@@ -38,6 +39,7 @@ PYBIND11_MODULE(_core, m) {
   fleck::bindings::bind_measure_feature(m);
   fleck::bindings::bind_median_filter(m);
   fleck::bindings::bind_peak_search(m);
+  fleck::bindings::bind_photon_noise(m);
   fleck::bindings::bind_profile_fit(m);
   fleck::bindings::bind_shadow_search(m);
   fleck::bindings::bind_streak_search(m);

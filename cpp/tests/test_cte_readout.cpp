@@ -31,8 +31,8 @@ struct Table {
   }
 
   fleck::TrapTable view(int substeps = 2) const {
-    return {level, capture, {release.data(), levels, length, length, 1}, {remaining.data(), levels, length, length, 1},
-            substeps};
+    return {level, capture, {release.data(), levels, length, length, 1},
+            {remaining.data(), levels, length, length, 1}, substeps};
   }
 };
 

@@ -57,6 +57,12 @@ def sky_modes(
     threads: int,
     after: Callable[[int], object] | None,
 ) -> list[float]: ...
+
+most_electrons: float
+
+def photon_noise(
+    expected: NDArray[Any], read_noise: float, seed: Sequence[int], threads: int
+) -> NDArray[np.float32]: ...
 def mesh_statistics(
     data: NDArray[Any],
     mask: NDArray[np.bool_] | None,

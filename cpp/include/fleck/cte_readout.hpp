@@ -3,20 +3,21 @@
 // Layout      Charge moves to row 0: every column is a line of packets of its own. For another direction pass a view
 //             that is reversed or transposed; strides make that free.
 // Traps       A packet of at least level[w] electrons finds the traps of level w. They take capture[w] * scale of it,
-//             scale being what row and column say (TrapMap), and give it back to the packets behind: of what they took
-//             the share release[w, t] to the (t + 1)-th, and to the next one that reaches the level, besides, the share
-//             remaining[w, t], all that is left. After `release.cols` packets they are silent. Where the scale falls
-//             from one row to the next, what is still trapped falls with it.
+//             scale being what row and column say (TrapMap), and give it back to the packets behind: of what they
+//             took the share release[w, t] to the (t + 1)-th, and to the next one that reaches the level, besides,
+//             the share remaining[w, t], all that is left. After `release.cols` packets they are silent. Where the
+//             scale falls from one row to the next, what is still trapped falls with it.
 // Readout     Levels from the highest to the lowest, each through the whole column, every packet compared before the
-//             level changes it; all that `substeps` times, each with the capture that it is given. This is the forward
-//             model of the published PCTETAB tables of ACS/WFC.
-// Restoring   Iterations of model -= readout(model) - observed, starting at the observed column. In all but the last a
-//             difference d is damped by d^2 / (d^2 + read_noise^2). With repair, a column that comes out below
-//             threshold, -12 in two rows or -15 in three, both as it is and against what was observed, is a cosmic ray
-//             that came during readout: from the row of the last ten with the largest gain on, the scale is multiplied
-//             by 0.75, and the column begins anew, up to four times. The first ten and last two rows are not tested.
-// Numbers     Computed in double, with scales rounded to float as the published program keeps them. A pixel that is not
-//             finite takes no part, but what it was given is lost. The sign of a zero is lost.
+//             level changes it; all that `substeps` times, each with the capture that it is given. This is the
+//             forward model of the published PCTETAB tables of ACS/WFC.
+// Restoring   Iterations of model -= readout(model) - observed, starting at the observed column. In all but the last
+//             a difference d is damped by d^2 / (d^2 + read_noise^2). With repair, a column that comes out below
+//             threshold, -12 in two rows or -15 in three, both as it is and against what was observed, is a cosmic
+//             ray that came during readout: from the row of the last ten with the largest gain on, the scale is
+//             multiplied by 0.75, and the column begins anew, up to four times. The first ten and last two rows are
+//             not tested.
+// Numbers     Computed in double, with scales rounded to float as the published program keeps them. A pixel that is
+//             not finite takes no part, but what it was given is lost. The sign of a zero is lost.
 // Aliasing    `out` may not overlap the image.
 // Order       The same bytes for any number of threads and any instruction set.
 // Cost        Per column and substep a look at up to 64 packets for each level that they reach or that still holds
@@ -39,9 +40,9 @@ struct TrapTable {
   int substeps = 1;
 };
 
-// scale(row, col) = date * (r + 1) / rows * nodes[col] at r, where r = row + first is the place in the whole column of
-// `rows`, and the four nodes of a column lie a quarter of it apart, from 0 on, joined by straight lines of which the
-// last goes on. Without nodes they are 1. The tables of 2048 rows end the last line 0.5 rows before 2048.
+// scale(row, col) = date * (r + 1) / rows * nodes[col] at r, where r = row + first is the place in the whole column
+// of `rows`, and the four nodes of a column lie a quarter of it apart, from 0 on, joined by straight lines; behind
+// 2.999 quarters the factor stays. Without nodes it is 1.
 struct TrapMap {
   View2D<const double> nodes;  // columns of the image x 4, or empty
   double date = 1;

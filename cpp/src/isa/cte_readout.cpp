@@ -10,7 +10,7 @@ using Vector = Lanes<double>;
 constexpr int width = lanes<double>, vectors = 8;
 constexpr std::int64_t packets = vectors * width;  // looked at together: as many as registers hold
 static_assert(most_packets % packets == 0);
-constexpr int many = packets / 12;  // runs of packets that reach a level, beyond which branches cost more than packets
+constexpr int many = packets / 12;  // runs of packets that reach a level: with more, branches cost more than packets
 constexpr std::uint64_t all = ~std::uint64_t{0} >> (64 - packets);
 
 inline std::uint64_t which_reach(const double* charge, double level) noexcept {
@@ -38,7 +38,8 @@ template <bool Falls>
 class Packets {
  public:
   Packets(const Traps& traps, const Column& column, std::int64_t first) noexcept
-      : traps_(traps), column_(column), first_(first), end_(first + packets < column.rows ? first + packets : column.rows) {}
+      : traps_(traps), column_(column), first_(first),
+        end_(first + packets < column.rows ? first + packets : column.rows) {}
 
   // Through levels [0, w).
   void pass(std::int64_t w) noexcept {

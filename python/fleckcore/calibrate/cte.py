@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fleckcore.errors import MetadataError
-from fleckcore.frame import Frame
+from fleckcore.frame import Frame, FrameMeta
 from fleckcore.instruments import Profile, Quadrant, load_profile, quadrants
 from fleckcore.kernels import cte_readout, smooth_noise
 from fleckcore.traps import TrapModel, TrapModels
@@ -75,23 +75,7 @@ def correct_cte(
     """
     meta = frame.meta
     profile = load_profile(meta.profile) if profile is None else profile
-    date = meta.mjd if mjd is None else mjd
-    for name, value, bad in (
-        ("unit", meta.unit, meta.unit != "electron"),
-        ("chip", meta.chip, meta.chip is None),
-        ("date", date, date is None),
-    ):
-        if bad:
-            raise MetadataError(
-                f"the {name} of the frame is {value}; corrected are electrons of a chip at a date.",
-                code="M07",
-                path=meta.path,
-                advice="Subtract the bias and multiply by the gain first."
-                if name == "unit"
-                else "",
-            )
-    assert meta.chip is not None
-    assert date is not None
+    chip, date = _chip_and_date(meta, mjd)
     data = np.array(frame.data, np.float32)
     error = None if frame.error is None else np.array(frame.error, np.float32)
     finite = np.isfinite(data)
@@ -104,7 +88,7 @@ def correct_cte(
         "amplifiers": {},
     }
     for part in quadrants(
-        profile, meta.chip, frame.shape, x_offset=meta.x_offset, y_offset=meta.y_offset
+        profile, chip, frame.shape, x_offset=meta.x_offset, y_offset=meta.y_offset
     ):
         noise = _read_noise(part.amplifier, profile, frame, read_noise_e)
         told: dict[str, Any] = {"read_noise_e": noise}
@@ -123,6 +107,18 @@ def correct_cte(
     if record["not_finite"]:
         data[~finite] = frame.data[~finite]
     return frame.replace(data=data, error=error), record
+
+
+def _chip_and_date(meta: FrameMeta, mjd: float | None) -> tuple[int, float]:
+    date = meta.mjd if mjd is None else mjd
+    if meta.unit == "electron" and meta.chip is not None and date is not None:
+        return meta.chip, date
+    raise MetadataError(
+        f"the frame has unit {meta.unit}, chip {meta.chip}, date {date}; wanted electrons, a chip and a date.",
+        code="M07",
+        path=meta.path,
+        advice="Subtract the bias and multiply by the gain first." if meta.unit == "DN" else "",
+    )
 
 
 def _directions(

@@ -247,7 +247,7 @@ def unstable_pixels(
     days : sequence of Frame
         Dark currents of several days, from `dark_rate`, with errors.
     limits : DarkLimits, optional
-        Thresholds; only warm and hot pixels are tested.
+        Thresholds; only pixels that are warm or hot on one of the days are tested.
 
     Returns
     -------
@@ -263,6 +263,7 @@ def unstable_pixels(
         raise MetadataError(f"{len(days)} days, wanted at least 3 with error planes.", code="M07")
     require_alike(days)
     weight, total, square = (np.zeros(days[0].shape) for _ in range(3))
+    brightest = np.max([day.data for day in days], axis=0)
     for day in days:
         assert day.error is not None
         w = 1 / np.maximum(day.error.astype(np.float64), 1e-9) ** 2
@@ -270,4 +271,4 @@ def unstable_pixels(
         total += w * day.data
         square += w * day.data.astype(np.float64) ** 2
     chi_square = (square - total**2 / weight) / (len(days) - 1)
-    return np.asarray((chi_square > limits.chi_square) & (total / weight > limits.warm))
+    return np.asarray((chi_square > limits.chi_square) & (brightest > limits.warm))

@@ -16,6 +16,8 @@ __all__ = ["cli", "main"]
 
 COMMANDS = {
     "find": "Find dust flecks and other compact shadows in calibration frames.",
+    "combine": "Make one exposure of many, without cosmic rays.",
+    "darks": "Make base, short and daily darks and superdarks of a cycle.",
     "completeness": "Say which shadows a search of a frame would find, and how much of what it lists is real.",
     "cte": "Put back the charge that traps delayed while exposures were read out.",
     "simulate": "Write the exposures of a simulated detector, with everything that is on them known.",

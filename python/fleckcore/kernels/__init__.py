@@ -29,6 +29,7 @@ from fleckcore.kernels._median_filter import MEDIAN_MODES, median_filter
 from fleckcore.kernels._memory import forget_rows, sparse_zeros
 from fleckcore.kernels._mesh_statistics import Mesh, interpolate_mesh, mesh_statistics
 from fleckcore.kernels._peak_search import Peaks, peak_search
+from fleckcore.kernels._photon_noise import photon_noise
 from fleckcore.kernels._profile_fit import PROFILE_START, ProfilePatch, profile_fit
 from fleckcore.kernels._runtime import build_config, default_threads
 from fleckcore.kernels._shadow_search import shadow_search
@@ -75,6 +76,7 @@ __all__ = [
     "median_filter",
     "mesh_statistics",
     "peak_search",
+    "photon_noise",
     "processor",
     "profile_fit",
     "profile_path",

@@ -1,0 +1,128 @@
+#include <doctest/doctest.h>
+
+#include <limits>
+#include <vector>
+
+#include "fleck/combine_stack.hpp"
+#include "frames.hpp"
+
+namespace {
+
+constexpr std::int64_t rows = 37, cols = 53, pixels = rows * cols;
+
+// Frames of noise about 100 with tracks in some of them.
+struct Frames {
+  std::vector<std::vector<float>> data, error;
+  std::vector<std::vector<std::int16_t>> quality;
+  std::vector<fleck::StackFrame> stack;
+
+  explicit Frames(int count) {
+    const std::vector<float> random = noise(count * pixels * 2);
+    for (int n = 0; n < count; ++n) {
+      data.emplace_back(pixels), error.emplace_back(pixels), quality.emplace_back(pixels);
+      for (std::int64_t i = 0; i < pixels; ++i) {
+        const float value = random[n * pixels + i], other = random[(count + n) * pixels + i];
+        data[n][i] = 95 + 10 * value + (other < 0.05f ? 500 * value : 0);
+        error[n][i] = 3;
+        quality[n][i] = static_cast<std::int16_t>(other > 0.97f ? 1 << static_cast<int>(value * 14) : 0);
+      }
+    }
+    data[0][7] = std::numeric_limits<float>::quiet_NaN();
+    for (int n = 0; n < count; ++n)
+      stack.push_back({image_of(data[n], rows, cols), image_of(error[n], rows, cols),
+                       {reinterpret_cast<const std::byte*>(quality[n].data()), rows, cols, cols * 2, 2, fleck::DType::i16},
+                       0, 10});
+  }
+};
+
+struct Out {
+  std::vector<float> data = std::vector<float>(pixels), error = data;
+  std::vector<std::int32_t> quality = std::vector<std::int32_t>(pixels), used = quality;
+
+  fleck::StackResult view() {
+    return {{data.data(), rows, cols, cols}, {error.data(), rows, cols, cols}, {quality.data(), rows, cols, cols},
+            {used.data(), rows, cols, cols}};
+  }
+};
+
+bool same(const Out& a, const Out& b) {
+  return same_bytes(a.data, b.data) && same_bytes(a.error, b.error) && same_bytes(a.quality, b.quality) &&
+         same_bytes(a.used, b.used);
+}
+
+}  // namespace
+
+TEST_CASE("the number of threads changes nothing") {
+  Frames frames(7);
+  for (const bool accidents : {true, false}) {
+    fleck::CosmicRays rules{.sigmas = {6, 4}, .bits = 39, .accidents = accidents};
+    Out one, three;
+    std::vector<std::uint8_t> marks(7 * pixels), others = marks;
+    const auto counts = fleck::reject_cosmic_rays(frames.stack, rules, one.view(), marks.data(), 1, {});
+    CHECK(counts == fleck::reject_cosmic_rays(frames.stack, rules, three.view(), others.data(), 3, {}));
+    CHECK(same(one, three));
+    CHECK(same_bytes(marks, others));
+    CHECK(counts[0] > 0);
+  }
+  for (const auto method :
+       {fleck::StackMethod::mean, fleck::StackMethod::median, fleck::StackMethod::clipped_mean}) {
+    Out one, three;
+    fleck::combine_stack(frames.stack, method, 5, {}, one.view(), 1, {});
+    fleck::combine_stack(frames.stack, method, 5, {}, three.view(), 3, {});
+    CHECK(same(one, three));
+  }
+}
+
+TEST_CASE("rows are told in order, and the work stops when it is told to") {
+  Frames frames(3);
+  Out out;
+  std::vector<std::int64_t> told;
+  fleck::combine_stack(frames.stack, fleck::StackMethod::mean, 0, {}, out.view(), 2, [&](std::int64_t done) {
+    told.push_back(done);
+    return done < 16;
+  });
+  CHECK(told == std::vector<std::int64_t>{8, 16});
+  CHECK(out.used[16 * cols - 1] == 3);
+  CHECK(out.used[16 * cols] == 0);
+}
+
+TEST_CASE("a cosmic ray in one frame is left out, its neighbours in later rows too") {
+  std::vector<float> level(pixels, 100), struck(pixels, 100), error(pixels, 5);
+  struck[10 * cols + 20] = 1000;
+  struck[11 * cols + 20] = 120;  // four of its deviations: enough beside a cosmic ray alone
+  struck[9 * cols + 20] = 120;   // an earlier row is done with
+  std::vector<fleck::StackFrame> stack;
+  for (const auto* data : {&level, &level, &struck, &level})
+    stack.push_back({image_of(*data, rows, cols), image_of(error, rows, cols), {}});
+  Out out;
+  const fleck::CosmicRays rules{.sigmas = {6.5f}, .radius = 1, .scale_noise = 0};
+  const auto counts = fleck::reject_cosmic_rays(stack, rules, out.view(), nullptr, 1, {});
+  CHECK(counts == std::vector<std::int64_t>{0, 0, 2, 0});
+  CHECK(out.data[10 * cols + 20] == 400);
+  CHECK(out.used[10 * cols + 20] == 3);
+  CHECK(out.used[11 * cols + 20] == 3);
+  CHECK(out.used[9 * cols + 20] == 4);
+  CHECK(out.data[9 * cols + 20] == 420);
+}
+
+TEST_CASE("a median of many frames") {
+  for (const int count : {1, 2, 31, 120}) {
+    std::vector<std::vector<float>> data(count, std::vector<float>(pixels));
+    std::vector<fleck::StackFrame> stack;
+    for (int n = 0; n < count; ++n) {
+      for (std::int64_t i = 0; i < pixels; ++i) data[n][i] = static_cast<float>((n * 37 + i) % count);
+      stack.push_back({image_of(data[n], rows, cols), {}, {}});
+    }
+    Out out;
+    fleck::combine_stack(stack, fleck::StackMethod::median, 0, {}, out.view(), 1, {});
+    for (const float value : out.data) CHECK(value == static_cast<float>(count - 1) / 2);
+  }
+}
+
+TEST_CASE("the sky is where the histogram is highest") {
+  std::vector<float> data = noise(pixels);
+  for (float& value : data) value = value < 0.5f ? 42.5f : 42.5f + 100 * value;
+  const std::vector<fleck::StackFrame> stack{{image_of(data, rows, cols), {}, {}}};
+  const std::vector<float> modes = fleck::sky_modes(stack, 0, 1, {});
+  CHECK(modes[0] == doctest::Approx(42.5).epsilon(0.02));
+}

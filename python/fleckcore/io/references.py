@@ -1,0 +1,221 @@
+"""Reference files for Hubble's calibration system, and what that checks before it takes them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from fleckcore.errors import MetadataError
+from fleckcore.frame import Frame
+from fleckcore.io.blocks import open_blocks
+from fleckcore.io.cards import Header, clean_text
+from fleckcore.io.products import write_frames
+from fleckcore.io.write import Card
+
+__all__ = ["REFERENCES", "Reference", "check_reference", "useafter_text", "write_reference"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReferenceKind:
+    """A kind of reference file: FILETYPE, the end of its name, and the keywords that select it."""
+
+    filetype: str
+    ending: str
+    selected_by: tuple[str, ...] = ()
+
+
+REFERENCES: dict[str, ReferenceKind] = {
+    "bias": ReferenceKind(filetype="BIAS", ending="bia", selected_by=("CCDAMP", "CCDGAIN")),
+    "dark": ReferenceKind(filetype="DARK", ending="drk", selected_by=("CCDAMP", "CCDGAIN")),
+    "cte_dark": ReferenceKind(filetype="CTEDARK", ending="dkc", selected_by=("CCDAMP", "CCDGAIN")),
+    "flash": ReferenceKind(
+        filetype="POST FLASH",
+        ending="fls",
+        selected_by=("CCDAMP", "CCDGAIN", "FLASHCUR", "SHUTRPOS"),
+    ),
+    "flat": ReferenceKind(
+        filetype="PIXEL-TO-PIXEL FLAT",
+        ending="pfl",
+        selected_by=("CCDAMP", "FILTER1", "FILTER2", "OBSTYPE"),
+    ),
+}
+
+DESCRIP_LENGTH = 67
+_PEDIGREES = ("INFLIGHT", "GROUND", "MODEL", "DUMMY")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_USEAFTER = re.compile(rf"({'|'.join(_MONTHS)}) (\d\d) (\d{{4}}) (\d\d:\d\d:\d\d)")
+_INFLIGHT = re.compile(r"INFLIGHT (\d\d/\d\d/\d{4}) (\d\d/\d\d/\d{4})")
+_STEM = re.compile(r"[a-z0-9]{8}[a-z0-9]_[a-z]{3}\.fits")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """What the header of a reference file says besides its pixels.
+
+    Attributes
+    ----------
+    kind : str
+        A key of `REFERENCES`.
+    useafter : datetime
+        Exposures from then on use it.
+    first, last : datetime
+        First and last observation that went into it.
+    description : str
+        DESCRIP; filled up with ``-`` to 67 characters.
+    simulated : bool
+        PEDIGREE ``MODEL`` instead of ``INFLIGHT``.
+    """
+
+    kind: str
+    useafter: datetime
+    first: datetime
+    last: datetime
+    description: str
+    simulated: bool = False
+
+    def __post_init__(self) -> None:
+        if self.kind not in REFERENCES:
+            raise MetadataError(
+                f"unknown kind of reference {self.kind!r}, wanted one of {', '.join(REFERENCES)}.",
+                code="M07",
+            )
+        if self.first > self.last:
+            raise MetadataError(
+                f"the first observation, {self.first:%Y-%m-%d}, is after the last, {self.last:%Y-%m-%d}.",
+                code="M03",
+            )
+
+
+def useafter_text(date: datetime) -> str:
+    """Give a date as USEAFTER has it, ``May 05 2017 00:00:00``, whatever the language of the machine."""
+    return f"{_MONTHS[date.month - 1]} {date:%d %Y %H:%M:%S}"
+
+
+def write_reference(
+    path: str | Path,
+    frames: Sequence[Frame],
+    about: Reference,
+    *,
+    selection: Iterable[Card] = (),
+    history: Iterable[str] = (),
+    overwrite: bool = False,
+) -> None:
+    """Write frames as a reference file, and check that it would be taken.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    frames : sequence of Frame
+        One for each chip, trimmed; darks and flashes per second.
+    about : Reference
+        Kind and dates.
+    selection : iterable of (keyword, value, comment), optional
+        What the file is chosen by (``CCDAMP``, ``CCDGAIN``, ...), beside instrument and detector.
+    history : iterable of str, optional
+        What it was made of, and how.
+    overwrite : bool, optional
+        Replace an older file.
+
+    Raises
+    ------
+    MetadataError
+        ``M07``: a keyword that the kind is selected by is missing.
+    OutputError
+        ``R01``, ``R08``: see `atomic_write`.
+    """
+    kind = REFERENCES[about.kind]
+    given = list(selection)
+    missing = set(kind.selected_by) - {keyword for keyword, _, _ in given}
+    if missing:
+        raise MetadataError(
+            f"a {about.kind} is selected by {', '.join(kind.selected_by)}; {', '.join(sorted(missing))} missing.",
+            code="M07",
+        )
+    pedigree = f"INFLIGHT {about.first:%d/%m/%Y} {about.last:%d/%m/%Y}"
+    meta = frames[0].meta
+    cards: list[Card] = [
+        ("TELESCOP", "HST", "telescope used to acquire data"),
+        ("INSTRUME", meta.instrument, "identifier for instrument used to acquire data"),
+        ("DETECTOR", meta.detector, "detector in use"),
+        ("FILETYPE", kind.filetype, "type of reference file"),
+        ("PEDIGREE", "MODEL" if about.simulated else pedigree, "source of the data"),
+        ("USEAFTER", useafter_text(about.useafter), "use with observations from then on"),
+        ("DESCRIP", clean_text(about.description)[:DESCRIP_LENGTH].ljust(DESCRIP_LENGTH, "-"), ""),
+        *given,
+    ]
+    write_frames(path, frames, cards=cards, history=history, keep=False, overwrite=overwrite)
+
+
+def check_reference(path: str | Path) -> tuple[str, ...]:
+    """Check a reference image as Hubble's calibration system does on delivery.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+
+    Returns
+    -------
+    tuple of str
+        What would be refused, in words; empty when nothing would.
+
+    Raises
+    ------
+    InputFileError
+        The file cannot be read at all.
+    """
+    hdus = open_blocks(path).hdus
+    header = hdus[0].header
+    found = [*_check_name(Path(path), header), *_check_cards(header)]
+    names = [(hdu.name, hdu.version) for hdu in hdus[1:]]
+    chips = [version for name, version in names if name == "SCI"]
+    wanted = [(name, version) for version in chips for name in ("SCI", "ERR", "DQ")]
+    if not chips or names != wanted:
+        found.append(f"extensions are {names}, wanted SCI, ERR and DQ of each chip in order")
+    if str(header.get("DETECTOR")) == "WFC":
+        seen = [hdu.header.get("CCDCHIP") for hdu in hdus[1:] if hdu.name == "SCI"]
+        if seen != [2, 1]:
+            found.append(f"CCDCHIP of the SCI extensions is {seen}, wanted 2, then 1")
+    return tuple(found)
+
+
+def _check_name(path: Path, header: Header) -> Iterable[str]:
+    kinds = {kind.filetype: kind for kind in REFERENCES.values()}
+    kind = kinds.get(str(header.get("FILETYPE", "")).strip().upper())
+    if kind is None:
+        yield f"FILETYPE is {header.get('FILETYPE')!r}, wanted one of {', '.join(kinds)}"
+    elif not _STEM.fullmatch(path.name) or not path.name.endswith(f"_{kind.ending}.fits"):
+        yield f"the name is {path.name}, wanted 9 characters and _{kind.ending}.fits"
+    if kind is not None:
+        yield from (f"{key} is missing" for key in kind.selected_by if key not in header)
+
+
+def _check_cards(header: Header) -> Iterable[str]:
+    for keyword in ("INSTRUME", "DETECTOR", "DESCRIP"):
+        if not str(header.get(keyword, "")).strip():
+            yield f"{keyword} is missing"
+    useafter = str(header.get("USEAFTER", ""))
+    if not _USEAFTER.fullmatch(useafter):
+        yield f"USEAFTER is {useafter!r}, wanted like 'May 05 2017 00:00:00'"
+    pedigree = str(header.get("PEDIGREE", ""))
+    if pedigree.split(" ")[0] not in _PEDIGREES:
+        yield f"PEDIGREE is {pedigree!r}, wanted {', '.join(_PEDIGREES)}"
+    elif pedigree.startswith("INFLIGHT"):
+        yield from _check_inflight(pedigree)
+
+
+def _check_inflight(pedigree: str) -> Iterable[str]:
+    match = _INFLIGHT.fullmatch(pedigree)
+    try:
+        first, last = (
+            datetime.strptime(text, "%d/%m/%Y") for text in (match.groups() if match else ())
+        )
+    except ValueError:
+        yield f"PEDIGREE is {pedigree!r}, wanted like 'INFLIGHT 05/05/2017 29/05/2017'"
+        return
+    if first > last:
+        yield f"PEDIGREE ends before it begins: {pedigree!r}"

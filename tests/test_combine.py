@@ -1,0 +1,166 @@
+"""Many exposures become one frame: what belongs together, what is known of it, what leaves no imprint."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import dark_frames
+import fleckcore
+from fleckcore.calibrate import Clipping, CosmicRays, combine
+from fleckcore.errors import MetadataError
+from fleckcore.frame import Frame, FrameMeta
+
+
+def test_rejection_finds_the_rays_and_keeps_the_rest():
+    clean = [dark_frames.dark("long_dark", seed, rays=0) for seed in range(8)]
+    frames = [dark_frames.dark("long_dark", seed, rays=6) for seed in range(8)]
+    made = combine(frames)
+    without = combine(clean)
+    assert made.frame.meta.exposure_s == pytest.approx(8 * 1000.5)
+    assert made.frame.meta.flash_s == pytest.approx(8 * 4.6)
+    off = (made.frame.data - without.frame.data) / without.frame.error
+    assert np.abs(off).max() < 6
+    found = sum(frame["rejected"] for frame in made.record["frames"])
+    hidden = sum(frame["rejected"] for frame in without.record["frames"])
+    assert 8 * 6 < found - hidden < 8 * 6 * 20
+    # The error is that of the sum of what is used.
+    deviation = (made.frame.data - np.median(made.frame.data))[10:40, 10:40].std()
+    assert deviation == pytest.approx(float(np.median(made.frame.error)), rel=0.08)
+
+
+def test_flags_of_a_fleck_do_not_imprint_on_a_bias_stack():
+    mask = np.zeros(dark_frames.SHAPE, np.int16)
+    mask[50:70, 70:90] = 4
+    frames = [dark_frames.bias(seed, mask) for seed in range(12)]
+    plain = [dark_frames.bias(seed) for seed in range(12)]
+    inside = mask == 4
+    for rules in (None, CosmicRays(exempt=True), CosmicRays(exempt=True, accidents=False)):
+        made = combine(frames, rules=rules, sky="none")
+        wanted = combine(plain, rules=CosmicRays(exempt=True, accidents=False), sky="none")
+        assert_array_equal(made.frame.quality, mask)
+        assert (made.used[inside] > 10).all()
+        # Without accidents every pixel is what it is without flags; with them no flagged pixel is tested for rays.
+        if rules is not None and not rules.accidents:
+            assert_array_equal(made.frame.data, wanted.frame.data)
+            assert_array_equal(made.frame.error, wanted.frame.error)
+        assert made.frame.data[inside].std() == pytest.approx(
+            made.frame.data[~inside].std(), rel=0.1
+        )
+        assert abs(made.frame.data[inside].mean()) < 4 * made.frame.data.std() / 20
+        assert made.frame.error[inside].mean() == pytest.approx(
+            made.frame.error[~inside].mean(), rel=0.01
+        )
+
+
+def test_without_the_exemption_the_flags_do_imprint():
+    mask = np.zeros(dark_frames.SHAPE, np.int16)
+    mask[50:70, 70:90] = 4
+    frames = [dark_frames.bias(seed, mask) for seed in range(12)]
+    made = combine(frames, rules=CosmicRays(exempt=False), sky="none")
+    assert (made.frame.error[mask == 4] == 0).all()
+    assert (made.frame.data[mask == 4] == 0).all()
+
+
+@pytest.mark.parametrize("method", ["mean", "median", "clipped_mean"])
+def test_typical_exposures(method):
+    frames = [dark_frames.dark("short_dark", seed, rays=0) for seed in range(20)]
+    made = combine(frames, method=method, clipping=Clipping(low=4, high=4))
+    assert made.frame.meta.exposure_s == 0.5
+    assert made.frame.data[:40].mean() == pytest.approx(dark_frames.FLASH_E, rel=0.01)
+    deviation = made.frame.data[:40].std()
+    assert deviation == pytest.approx(float(np.mean(made.frame.error[:40])), rel=0.08)
+
+
+def test_flats_are_scaled_by_their_level():
+    random = np.random.default_rng(4)
+    shape = 1 + 0.1 * random.standard_normal((60, 80))
+    levels = (1000.0, 20_000.0, 400.0)
+    flats = [
+        Frame((level * shape).astype(np.float32), meta=FrameMeta(unit="electron", kind="flat"))
+        for level in levels
+    ]
+    made = combine(flats, method="mean", scaling="level")
+    assert_allclose(made.frame.data, shape / np.median(shape), rtol=1e-5)
+    assert made.frame.error is None
+    assert [frame["scale"] for frame in made.record["frames"]] == pytest.approx(
+        [level * np.median(shape) for level in levels]
+    )
+
+
+def test_rates_of_exposures_of_different_length():
+    frames = [dark_frames.dark("long_dark", seed, rays=0) for seed in range(4)]
+    halves = [
+        frame.replace(data=frame.data / 2, meta=replace(frame.meta, exposure_s=500.25, flash_s=2.3))
+        for frame in frames
+    ]
+    made = combine([*frames, *halves], method="mean", scaling="exposure")
+    assert made.frame.meta.unit == "electron/s"
+    assert made.frame.data[:40].mean() == pytest.approx(
+        dark_frames.FLASH_E / 1000.5 + 0.003, rel=0.01
+    )
+
+
+def test_zero_exposures_among_others_are_left_out_and_named():
+    frames = [dark_frames.dark("long_dark", seed) for seed in range(3)]
+    empty = frames[0].replace(meta=replace(frames[0].meta, exposure_s=0.0, rootname="empty"))
+    made = combine([*frames, empty])
+    assert made.record["left_out"] == ["empty"]
+    assert len(made.record["frames"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "message"),
+    [
+        ({"exposure_s": 0.5}, {}, "flash per second differs"),
+        ({"exposure_s": 2.0}, {"method": "mean"}, "exposure time in seconds differs"),
+        ({"chip": 1}, {}, "chip"),
+        ({}, {"method": "best"}, "unknown method"),
+        ({}, {"scaling": "some"}, "unknown scaling"),
+    ],
+)
+def test_refuses_what_does_not_belong_together(change, options, message):
+    frames = [dark_frames.dark("long_dark", seed) for seed in range(2)]
+    frames[1] = frames[1].replace(meta=replace(frames[1].meta, **change))
+    with pytest.raises(MetadataError, match=re.escape(message)) as caught:
+        combine(frames, **options)
+    assert caught.value.code == "M07"
+
+
+def test_no_frames_and_no_noise():
+    with pytest.raises(MetadataError, match="no frame to combine"):
+        combine([])
+    plain = [Frame(np.ones((5, 5), np.float32)) for _ in range(2)]
+    with pytest.raises(MetadataError, match="gain or read noise is not known") as caught:
+        combine(plain)
+    assert caught.value.code == "M07"
+
+
+def test_progress_and_threads_change_nothing():
+    frames = [dark_frames.dark("long_dark", seed) for seed in range(4)]
+    told = []
+    one = combine(frames, threads=1, progress=lambda done, total: told.append((done, total)))
+    two = combine(frames, threads=3)
+    assert told[-1] == (120, 120)
+    assert_array_equal(one.frame.data, two.frame.data)
+    assert_array_equal(one.frame.quality, two.frame.quality)
+
+
+def test_mapped_files_are_given_back(tmp_path):
+    from fleckcore.io import write_image
+
+    paths = []
+    for seed in range(3):
+        frame = dark_frames.dark("short_dark", seed)
+        paths.append(tmp_path / f"{seed}.fits")
+        write_image(paths[-1], frame.data, [("EXPTIME", 0.5, "")], extension="SCI")
+    frames = [fleckcore.read(path)[0] for path in paths]
+    made = combine(frames, method="median")
+    again = combine(frames, method="median")
+    assert_array_equal(made.frame.data, again.frame.data)
+    wanted = np.median([dark_frames.dark("short_dark", seed).data for seed in range(3)], axis=0)
+    assert_array_equal(made.frame.data, wanted)
