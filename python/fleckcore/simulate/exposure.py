@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fleckcore.kernels import photon_noise
 from fleckcore.simulate.campaign import Exposure
 from fleckcore.simulate.detector import ChipTruth, log_uniform, seeded
 from fleckcore.simulate.trailing import trail
@@ -15,7 +15,6 @@ from fleckcore.simulate.trailing import trail
 __all__ = [
     "ChipExposure",
     "Planes",
-    "add_noise",
     "calibrated",
     "dark_time",
     "expected_electrons",
@@ -52,21 +51,6 @@ class Planes:
     data: NDArray[np.float32]
     error: NDArray[np.float32]
     quality: NDArray[np.int16]
-
-
-def add_noise(
-    expected: NDArray[np.float32],
-    *,
-    read_noise: float,
-    seed: int | Sequence[int],
-    threads: int | None = None,  # noqa: ARG001 (of the kernel's form)
-) -> NDArray[np.float32]:
-    """Draw photons, and add Gaussian noise."""
-    random = np.random.Generator(np.random.SFC64(seed))
-    seen = random.poisson(expected).astype(np.float32) if expected.any() else np.array(expected)
-    if read_noise > 0:
-        seen += np.float32(read_noise) * random.standard_normal(expected.shape, dtype=np.float32)
-    return seen
 
 
 def dark_time(truth: ChipTruth, exposure: Exposure) -> float:
@@ -115,7 +99,7 @@ def _charge(truth: ChipTruth, exposure: Exposure, threads: int | None) -> NDArra
     """Electrons in the pixels when the shutter closes."""
     expected = expected_electrons(truth, exposure)
     seed = _seed(truth, exposure, _PHOTONS)
-    charge = add_noise(expected, read_noise=0.0, seed=seed, threads=threads)
+    charge = photon_noise(expected, seed=seed, threads=threads)
     _add_cosmic_rays(truth, exposure, charge)
     if exposure.kind != "bias":
         charge -= np.minimum(truth.sinks(exposure.mjd), charge)
@@ -175,7 +159,7 @@ def _digitise(
     electronics, chip = truth.scene.electronics, truth.chip
     nothing = np.zeros(chip.raw_shape, np.float32)
     seed = _seed(truth, exposure, _READ)
-    noise = add_noise(nothing, read_noise=1.0, seed=seed, threads=threads)
+    noise = photon_noise(nothing, read_noise=1.0, seed=seed, threads=threads)
     drift = np.random.Generator(np.random.PCG64(_seed(truth, exposure, _LEVEL)))
     stripes = _stripes(truth, exposure)
     biases = {}
