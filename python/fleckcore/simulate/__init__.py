@@ -8,7 +8,7 @@ from fleckcore.simulate.exposure import ChipExposure, expected_electrons, expose
 from fleckcore.simulate.file import write
 from fleckcore.simulate.flat import MOTES, vignetted_flat
 from fleckcore.simulate.matching import match_truth, pair_nearest
-from fleckcore.simulate.observe import Observatory, observe
+from fleckcore.simulate.observatory import Observatory, observe
 from fleckcore.simulate.obstruction import FLECKS, Obstruction
 from fleckcore.simulate.record import truth_record
 from fleckcore.simulate.references import write_references

@@ -11,7 +11,7 @@ import numpy as np
 
 from fleckcore.simulate.campaign import Exposure
 from fleckcore.simulate.detector import ChipTruth
-from fleckcore.simulate.observe import Observatory
+from fleckcore.simulate.observatory import Observatory
 from fleckcore.simulate.obstruction import Obstruction
 from fleckcore.simulate.scene import Fleck
 

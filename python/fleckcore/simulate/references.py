@@ -14,7 +14,7 @@ from fleckcore.io.pctetab import write_pctetab
 from fleckcore.simulate.campaign import date_of
 from fleckcore.simulate.detector import ChipTruth
 from fleckcore.simulate.headers import Value, mark
-from fleckcore.simulate.observe import Observatory
+from fleckcore.simulate.observatory import Observatory
 
 if TYPE_CHECKING:
     from astropy.io import fits
