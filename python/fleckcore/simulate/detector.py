@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fleckcore.instruments import Chip, Profile, load_profile, model_traps
-from fleckcore.simulate.campaign import mjd_of
+from fleckcore.simulate.campaign import date_of, mjd_of
 from fleckcore.simulate.illumination import column_pattern, illumination
 from fleckcore.simulate.obstruction import Obstruction
 from fleckcore.simulate.scene import DetectorScene, Fleck, Light
@@ -99,20 +99,19 @@ class ChipTruth:
         ``filter_name`` is that of the lamp's filter, which may be empty; without it the post-flash LED is meant. The
         image belongs to this object: don't change it.
         """
-        key = (filter_name, *(place for _, place in self.flecks(mjd)))
+        key = (filter_name, *(lying for _, lying in self.flecks(mjd)))
         if key not in self._lit:
             while len(self._lit) > 1:
                 del self._lit[next(iter(self._lit))]
             self._lit[key] = self._light(mjd, filter_name)
         return self._lit[key]
 
-    def flecks(self, mjd: float) -> Iterator[tuple[Fleck, tuple[float, float]]]:
-        """Give the flecks that are there at a date, and where."""
+    def flecks(self, mjd: float) -> Iterator[tuple[Fleck, Obstruction]]:
+        """Give the flecks that are there at a date, with what they block where they lie then."""
+        day = date_of(mjd)
         for fleck in self.scene.flecks:
-            if fleck.chip == self.chip.id and mjd_of(fleck.born) <= mjd:
-                moved = [move for move in fleck.moves if mjd_of(move.date) <= mjd]
-                dx, dy = (moved[-1].dx, moved[-1].dy) if moved else (0.0, 0.0)
-                yield fleck, (fleck.x + dx, fleck.y + dy)
+            if fleck.chip == self.chip.id and fleck.born <= day:
+                yield fleck, fleck.on(day)
 
     def dark_rate(self, mjd: float) -> Image:
         """Give e-/s of dark current at a date."""
@@ -261,8 +260,8 @@ class ChipTruth:
         source = self.scene.flash if filter_name is None else self.scene.lamp
         image = illumination(self.chip.id, self.shape, peak=source.peak, falloff=source.falloff)
         image *= self.flat_field
-        for fleck, (x, y) in self.flecks(mjd):
-            _cast(image, fleck, replace(fleck.shape(), x=x, y=y), source, filter_name)
+        for fleck, lying in self.flecks(mjd):
+            _cast(image, fleck, lying, source, filter_name)
         return image.astype(np.float32)
 
 
@@ -275,19 +274,19 @@ def _cast(
 ) -> None:
     """Put the shadow of a fleck on an image, and the light that it reflects."""
     shadow = replace(lying, x=lying.x + source.shift[0], y=lying.y + source.shift[1])
-    lost = shadow.stamp() ** _hardness(fleck, filter_name)
+    lost = shadow.stamp() ** _hardness(fleck, lying, filter_name)
     multiply((image,), 1 - lost, shadow.x, shadow.y)
     if source.reflection:
         glow = 1 + source.reflection * shadow.stamp()
         multiply((image,), glow, shadow.x, shadow.y + shadow.height)
 
 
-def _hardness(fleck: Fleck, filter_name: str | None) -> float:
+def _hardness(fleck: Fleck, lying: Obstruction, filter_name: str | None) -> float:
     """Give the power of the loss with which the 5 % aperture lets through what the scene says, the core nothing."""
     rise = fleck.rise.get(filter_name or "", 0.0)
     if not rise:
         return 1.0
-    lost = fleck.shape().stamp()
+    lost = lying.stamp()
     lost = lost[lost > _APERTURE]
     wanted = lost.mean() - rise
     low, high = 1.0, 64.0

@@ -23,8 +23,8 @@ def truth_record(
 ) -> dict[str, Any]:
     """Give all that is known of a scene and of exposures of it, ready for JSON.
 
-    Positions are 0-based pixel centres of the chip without overscan, where the lamp shows them; areas are pixels that
-    lose more than 5 % and more than half of the light.
+    Positions are 0-based pixel centres of the chip without overscan on the scene's last day, where the lamp shows
+    them; areas are pixels that lose more than 5 % and more than half of blue light.
     """
     chips = observatory.chips.values()
     return {
@@ -37,12 +37,13 @@ def truth_record(
 
 
 def _fleck(fleck: Fleck, observatory: Observatory) -> dict[str, Any]:
+    lying = fleck.on(observatory.scene.stop)
     dx, dy = observatory.scene.flash.shift
     return {
-        **_shape(fleck.shape(), observatory.chips[fleck.chip]),
+        **_shape(lying, observatory.chips[fleck.chip]),
         "born": fleck.born.isoformat(),
-        "x_flash": fleck.x + dx,
-        "y_flash": fleck.y + dy,
+        "x_flash": lying.x + dx,
+        "y_flash": lying.y + dy,
         "moves": [move.model_dump(mode="json") for move in fleck.moves],
     }
 

@@ -235,11 +235,11 @@ def _bad_pixels(observatory: Observatory, mjd: float) -> Table:
     """Pixels that flecks take more than half of the light from, 1-based on the chip without overscan."""
     table: dict[str, list[Any]] = {name: [] for name in ("PIX1", "PIX2", "CCDCHIP")}
     for truth in observatory.chips.values():
-        for fleck, (x, y) in truth.flecks(mjd):
-            stamp = fleck.shape().stamp()
+        for _, lying in truth.flecks(mjd):
+            stamp = lying.stamp()
             rows, cols = np.nonzero(stamp > 0.5)
-            table["PIX1"] += (cols - stamp.shape[1] // 2 + round(x) + 1).tolist()
-            table["PIX2"] += (rows - stamp.shape[0] // 2 + round(y) + 1).tolist()
+            table["PIX1"] += (cols - stamp.shape[1] // 2 + round(lying.x) + 1).tolist()
+            table["PIX2"] += (rows - stamp.shape[0] // 2 + round(lying.y) + 1).tolist()
             table["CCDCHIP"] += [truth.chip.id] * rows.size
     count = len(table["PIX1"])
     bit = next(iter(observatory.chips.values())).profile.quality["bad_pixel"]

@@ -154,9 +154,16 @@ class Fleck(_Model):
     rise: dict[str, NotNegative] = {}
     moves: tuple[Move, ...] = ()
 
-    def shape(self) -> Obstruction:
-        """Give what it blocks at first, in white light."""
-        return Obstruction(x=self.x, y=self.y, width=self.width, height=self.height, name=self.name)
+    def on(self, day: date) -> Obstruction:
+        """Give what it blocks of blue light on a day, where it lies then."""
+        moved = [Move(date=self.born), *(move for move in self.moves if move.date <= day)][-1]
+        return Obstruction(
+            x=self.x + moved.dx,
+            y=self.y + moved.dy,
+            width=self.width,
+            height=self.height,
+            name=self.name,
+        )
 
 
 class Filter(_Model):
