@@ -420,39 +420,12 @@ def as_frame(data):
 
 
 # What describes the array itself, what only products or references have, and what 2002 had and 2017 has not.
-NOT_OURS = set(
-    [
-        "SIMPLE",
-        "XTENSION",
-        "BITPIX",
-        "NAXIS",
-        "NAXIS1",
-        "NAXIS2",
-        "PCOUNT",
-        "GCOUNT",
-        "BSCALE",
-        "BZERO",
-        "EXTEND",
-        "COMMENT",
-        "HISTORY",
-        "ORIGIN",
-        "DATE",
-        "TEXPTIME",
-        "DESCRIP",
-        "PEDIGREE",
-        "USEAFTER",
-        "ADD_1",
-        "DIFF_12",
-        "GROUPS",
-        "ATODTAB",
-        "GRAPHTAB",
-        "COMPTAB",
-        "MDRIZSKY",
-        "ACQNAME",
-        "CFLTFILE",
-        "SPOTTAB",
-    ]
-)
+NOT_OURS = {
+    *("SIMPLE", "XTENSION", "BITPIX", "NAXIS", "NAXIS1", "NAXIS2", "PCOUNT", "GCOUNT"),
+    *("BSCALE", "BZERO", "EXTEND", "COMMENT", "HISTORY", "ORIGIN", "DATE", "TEXPTIME"),
+    *("DESCRIP", "PEDIGREE", "USEAFTER", "ADD_1", "DIFF_12", "GROUPS", "ATODTAB"),
+    *("GRAPHTAB", "COMPTAB", "MDRIZSKY", "ACQNAME", "CFLTFILE", "SPOTTAB"),
+}
 
 
 def check_cards(genuine, ours, *, in_order=False):
