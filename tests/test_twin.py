@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import date
 from importlib.resources import files
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from astropy.io import fits
 from click.testing import CliRunner
 
 import fleckcore as fc
+import real_frames
 from fleckcore import simulate
 from fleckcore.calibrate import measure_bias, photon_transfer, subtract_bias, to_electrons
 from fleckcore.cli import cli
@@ -22,7 +22,6 @@ from fleckcore.errors import MetadataError, OutputError
 from fleckcore.simulate import FLECKS, ChipTruth, Observatory, load_scene, observe, plan, select
 from fleckcore.simulate.campaign import KINDS, cycle_of, mjd_of
 
-GENUINE = Path("/work/shared/data/hst")
 BIRTH = mjd_of(date(2017, 5, 5))
 DECEMBER = mjd_of(date(2017, 12, 1))
 TEXT = (files("fleckcore.simulate") / "scenes" / "acs_wfc.toml").read_text()
@@ -342,13 +341,14 @@ class TestFiles:
                     assert known == [0, 4144, 2068, 0]
                 assert all(hdu.header["SIMULATED"] is True for hdu in hdus)
 
-    @pytest.mark.skipif(not GENUINE.is_dir(), reason="genuine headers are not here")
     def test_cards_are_those_of_genuine_files(self, raw):
         """Every keyword with a value of its type; in the order of the genuine file of this camera."""
         with (
             fits.open(raw["short_dark"]) as ours,
-            fits.open(GENUINE / "j8bt05njq_raw.fits.gz") as hrc,
-            fits.open(GENUINE / "hst_acs_biasfile_0001.fits.gz", ignore_missing_end=True) as wfc,
+            fits.open(real_frames.file("hst/j8bt05njq_raw.fits.gz")) as hrc,
+            fits.open(
+                real_frames.file("hst/hst_acs_biasfile_0001.fits.gz"), ignore_missing_end=True
+            ) as wfc,
         ):
             for index in range(4):
                 check_cards(hrc[index].header, ours[index].header)
