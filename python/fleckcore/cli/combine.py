@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -24,6 +25,7 @@ from fleckcore.cli.stacks import Exposures, bias_option, show_progress, unused, 
 
 if TYPE_CHECKING:
     from fleckcore.calibrate.stack import Combined
+    from fleckcore.frame import Frame
     from fleckcore.io.write import Card
 
 __all__ = ["command"]
@@ -146,23 +148,10 @@ def command(files: tuple[Path, ...], output: Path, **options: Any) -> int:
         files, options["profile"], options["chip"], options["bias_level"], output.absolute().parent
     )
     results: list[Combined] = []
-    for frames in inputs.each_chip():
-        chip = frames[0].meta.chip
-        with show_progress(f"chip {chip}", shown=not options["as_json"]) as progress:
-            results.append(
-                combine(
-                    frames,
-                    method=cast(Method, options["method"]),
-                    rules=_rules(options, dark=is_dark(frames[0].meta)),
-                    sky=cast(Literal["mode", "none"], options["sky"]),
-                    clipping=Clipping(low=options["low"], high=options["high"]),
-                    scaling=cast(Scaling, options["scaling"]),
-                    bad_bits=options["bad_bits"],
-                    threads=options["threads"],
-                    progress=progress,
-                )
-            )
-        paths = [frame.meta.path for frame in frames if frame.meta.path]
+    with closing(inputs.each_chip()) as chips:
+        for frames in chips:
+            results.append(_combine(frames, options))
+            paths = [frame.meta.path for frame in frames if frame.meta.path]
     if not results:
         return EXIT_NOTHING_USABLE
     record = _record(results, output, inputs.left_out)
@@ -174,6 +163,22 @@ def command(files: tuple[Path, ...], output: Path, **options: Any) -> int:
     else:
         click.echo("\n".join(_describe(record)))
     return unused(inputs.left_out)
+
+
+def _combine(frames: list[Frame], options: dict[str, Any]) -> Combined:
+    meta = frames[0].meta
+    with show_progress(f"chip {meta.chip}", shown=not options["as_json"]) as progress:
+        return combine(
+            frames,
+            method=cast(Method, options["method"]),
+            rules=_rules(options, dark=is_dark(meta)),
+            sky=cast(Literal["mode", "none"], options["sky"]),
+            clipping=Clipping(low=options["low"], high=options["high"]),
+            scaling=cast(Scaling, options["scaling"]),
+            bad_bits=options["bad_bits"],
+            threads=options["threads"],
+            progress=progress,
+        )
 
 
 def _rules(options: dict[str, Any], *, dark: bool) -> CosmicRays:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import InitVar, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -67,7 +68,8 @@ def command(files: tuple[Path, ...], output: Path, **options: Any) -> int:
     start = time.perf_counter()
     prepare_folder(output)
     inputs = Exposures(files, options["profile"], options["chip"], options["bias_level"], output)
-    made = [_Cycle(frames, options) for frames in inputs.each_chip()]
+    with closing(inputs.each_chip()) as chips:
+        made = [_Cycle(frames, options) for frames in chips]
     if not made:
         return EXIT_NOTHING_USABLE
     record: dict[str, Any] = {
@@ -201,9 +203,7 @@ def _write(made: list[_Cycle], output: Path, options: dict[str, Any]) -> list[st
     corrected = options["table"] is not None or options["model"]
     first, last = _interval(made)
     for number, day in enumerate(made[0].days):
-        begins = _date(
-            min(meta.mjd for meta in made[0].metas if meta.mjd and int(meta.mjd) == day)
-        )
+        begins = _date(min(meta.mjd for meta in made[0].metas if meta.mjd and int(meta.mjd) == day))
         useafter = (
             _given_date(options["useafter"]) if number == 0 and options["useafter"] else begins
         )
@@ -235,9 +235,7 @@ def _write(made: list[_Cycle], output: Path, options: dict[str, Any]) -> list[st
 
 
 def _interval(made: list[_Cycle]) -> tuple[datetime, datetime]:
-    dates = [
-        meta.mjd for cycle in made for meta in cycle.metas if meta.mjd is not None
-    ]
+    dates = [meta.mjd for cycle in made for meta in cycle.metas if meta.mjd is not None]
     if not dates:
         raise MetadataError("no exposure has a date.", code="M03")
     return _date(min(dates)), _date(max(dates))

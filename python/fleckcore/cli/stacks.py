@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,14 +25,18 @@ __all__ = ["BiasFit", "Exposures", "bias_option", "show_progress", "unused", "wr
 
 BiasFit = Literal["constant", "line", "none"]
 
-bias_option = click.option(
-    "--bias-level",
-    type=click.Choice(get_args(BiasFit)),
-    default="constant",
-    show_default=True,
-    help="Of raw exposures with overscan: how each amplifier's level is taken from its prescan before its gain makes "
-    "electrons. none: keep DN.",
-)
+
+def bias_option(command: Callable[..., int]) -> Callable[..., int]:
+    """Add ``--bias-level`` to a command."""
+    option = click.option(
+        "--bias-level",
+        type=click.Choice(get_args(BiasFit)),
+        default="constant",
+        show_default=True,
+        help="Of raw exposures with overscan: how each amplifier's level is taken from its prescan before its gain "
+        "makes electrons. none: keep DN.",
+    )
+    return option(command)
 
 
 @dataclass
@@ -46,7 +50,7 @@ class Exposures:
     room: Path
     left_out: list[dict[str, str]] = field(default_factory=list)
 
-    def each_chip(self) -> Iterator[list[Frame]]:
+    def each_chip(self) -> Generator[list[Frame]]:
         """Give the frames of one chip after another, raw ones in electrons.
 
         Files stay where they are; what raw ones become waits on disk, in ``room``, until the next chip is asked for.
