@@ -201,9 +201,7 @@ def _write(made: list[_Cycle], output: Path, options: dict[str, Any]) -> list[st
     corrected = options["table"] is not None or options["model"]
     first, last = _interval(made)
     for number, day in enumerate(made[0].days):
-        begins = _date(
-            min(meta.mjd for meta in made[0].metas if meta.mjd and int(meta.mjd) == day)
-        )
+        begins = _date(min(meta.mjd for meta in made[0].metas if meta.mjd and int(meta.mjd) == day))
         useafter = (
             _given_date(options["useafter"]) if number == 0 and options["useafter"] else begins
         )
@@ -235,9 +233,7 @@ def _write(made: list[_Cycle], output: Path, options: dict[str, Any]) -> list[st
 
 
 def _interval(made: list[_Cycle]) -> tuple[datetime, datetime]:
-    dates = [
-        meta.mjd for cycle in made for meta in cycle.metas if meta.mjd is not None
-    ]
+    dates = [meta.mjd for cycle in made for meta in cycle.metas if meta.mjd is not None]
     if not dates:
         raise MetadataError("no exposure has a date.", code="M03")
     return _date(min(dates)), _date(max(dates))
