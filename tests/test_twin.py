@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
 from dataclasses import replace
 from datetime import date
 from importlib.resources import files
@@ -21,6 +24,7 @@ from fleckcore.cli import cli
 from fleckcore.errors import MetadataError, OutputError
 from fleckcore.simulate import FLECKS, ChipTruth, Observatory, load_scene, observe, plan, select
 from fleckcore.simulate.campaign import KINDS, cycle_of, mjd_of
+from fleckcore.simulate.exposure import calibrated
 
 BIRTH = mjd_of(date(2017, 5, 5))
 DECEMBER = mjd_of(date(2017, 12, 1))
@@ -436,3 +440,30 @@ def check_cards(genuine, ours, *, in_order=False):
     for keyword in wanted:
         if isinstance(genuine[keyword], str | bool) and genuine[keyword] != "":
             assert type(ours[keyword]) is type(genuine[keyword]), keyword
+
+
+@pytest.mark.skipif(shutil.which("acsccd.e") is None, reason="calacs is not installed")
+def test_calacs_finds_what_the_scene_holds(scene, observatory, tmp_path):
+    """Bias level, gain, errors, bad pixels and sinks, from a raw file and the references of the scene."""
+    item = next(e for e in plan(scene) if e.kind == "short_dark" and e.mjd > BIRTH)
+    names = simulate.write_references(observatory, tmp_path, mjd=item.mjd)
+    raw = tmp_path / f"{item.rootname}_raw.fits"
+    observatory.hdus(item, references=names).writeto(raw)
+    run = subprocess.run(
+        ["acsccd.e", raw.name],
+        cwd=tmp_path,
+        env=os.environ | {"jref": f"{tmp_path}/"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "ACSCCD complete" in run.stdout, run.stdout
+    for frame in fc.read(tmp_path / f"{item.rootname}_blv_tmp.fits"):
+        truth = observatory.chips[frame.meta.chip]
+        ours = calibrated(truth, item, simulate.expose(truth, item))
+        for half in np.s_[:, :2048], np.s_[:, 2048:]:
+            assert np.median((frame.data - ours.data)[half]) == pytest.approx(0, abs=0.2)
+            assert np.median((frame.error / ours.error)[half]) == pytest.approx(1, abs=0.005)
+        assert np.count_nonzero(frame.quality & 4) == {1: 30, 2: 67}[frame.meta.chip]
+        sinks = frame.quality & 1024 > 0
+        assert np.mean((ours.quality & 1024 > 0)[sinks]) > 0.95
