@@ -146,13 +146,16 @@ def write_image(
 _WRITTEN_AS = {np.dtype(np.bool_): np.uint8, np.dtype(np.float16): np.float32}
 
 
-def write_hdus(path: str | Path, hdus: fits.HDUList, *, overwrite: bool = False) -> None:
+def write_hdus(
+    path: str | Path, hdus: fits.HDUList, *, overwrite: bool = False, sums: bool = True
+) -> None:
     """Write astropy HDUs atomically, with CHECKSUM and DATASUM that hold no time of day.
 
-    The same input gives the same bytes. Raises `OutputError` as `atomic_write` does.
+    The same input gives the same bytes. Without ``sums`` there are none, for files that a program will change which
+    copies cards as they are. Raises `OutputError` as `atomic_write` does.
     """
     hdus.update_extend()
-    for hdu in hdus:
+    for hdu in hdus if sums else ():
         hdu.add_datasum(when="data unit checksum")
         hdu.add_checksum(when="HDU checksum", override_datasum=True)
     content = BytesIO()  # not the file: astropy answers a full disk with an AttributeError

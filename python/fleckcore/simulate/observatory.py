@@ -198,4 +198,5 @@ def _write(
     threads: int | None,
 ) -> None:
     hdus = observatory.hdus(exposure, calibrate=calibrate, references=references, threads=threads)
-    write_hdus(path, hdus, overwrite=overwrite)
+    # Genuine files have no sums either: calacs would copy those of a raw file into what it makes of it.
+    write_hdus(path, hdus, overwrite=overwrite, sums=False)
