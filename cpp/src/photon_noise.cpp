@@ -145,7 +145,7 @@ class Gaussian {
     for (;;) {
       const std::uint64_t bits = random();
       const auto layer = static_cast<int>(bits & (layers - 1));
-      const double sign = bits & layers ? -1 : 1;
+      const double sign = signs[bits >> 8 & 1];
       const double x = static_cast<double>(bits >> 11) * 0x1p-53 * edge_[layer];
       if (x < edge_[layer + 1]) return sign * x;
       if (layer == 0) return sign * beyond(random);
@@ -156,6 +156,7 @@ class Gaussian {
 
  private:
   static constexpr int layers = 256;
+  static constexpr std::array<double, 2> signs{1, -1};
   static constexpr double tail = 3.6541528853610088, area = 0.00492867323397465524;
 
   static double density(double x) { return std::exp(-x * x / 2); }
