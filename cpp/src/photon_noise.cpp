@@ -1,5 +1,6 @@
 #include "fleck/photon_noise.hpp"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
@@ -156,7 +157,7 @@ class Gaussian {
 
  private:
   static constexpr int layers = 256;
-  static constexpr std::array<double, 2> signs{1, -1};
+  static constexpr std::array<double, 2> signs{1, -1};  // looked up: half of all guesses at a branch would be wrong
   static constexpr double tail = 3.6541528853610088, area = 0.00492867323397465524;
 
   static double density(double x) { return std::exp(-x * x / 2); }
