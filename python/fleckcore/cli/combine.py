@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -20,7 +21,7 @@ from fleckcore.calibrate.stack import (
     is_dark,
 )
 from fleckcore.cli import EXIT_NOTHING_USABLE
-from fleckcore.cli.stacks import bias_option, read_exposures, show_progress, unused, write_record
+from fleckcore.cli.stacks import Exposures, bias_option, show_progress, unused, write_record
 
 if TYPE_CHECKING:
     from fleckcore.calibrate.stack import Combined
@@ -143,41 +144,41 @@ def command(files: tuple[Path, ...], output: Path, **options: Any) -> int:
     and are multiplied by its gain first. The stack is read row by row and is never whole in memory.
     """
     start = time.perf_counter()
-    left_out: list[dict[str, str]] = []
-    chips = read_exposures(
-        files,
-        profile=options["profile"],
-        chip=options["chip"],
-        left_out=left_out,
-        bias_level=options["bias_level"],
+    inputs = Exposures(
+        files, options["profile"], options["chip"], options["bias_level"], output.absolute().parent
     )
-    if not chips:
-        return EXIT_NOTHING_USABLE
     results: list[Combined] = []
-    for chip, frames in chips.items():
-        with show_progress(f"chip {chip}", shown=not options["as_json"]) as progress:
-            results.append(
-                combine(
-                    frames,
-                    method=cast(Method, options["method"]),
-                    rules=_rules(options, dark=is_dark(frames[0].meta)),
-                    sky=cast(Literal["mode", "none"], options["sky"]),
-                    clipping=Clipping(low=options["low"], high=options["high"]),
-                    scaling=cast(Scaling, options["scaling"]),
-                    bad_bits=options["bad_bits"],
-                    threads=options["threads"],
-                    progress=progress,
-                )
-            )
-    record = _record(results, output, left_out)
-    _write(results, output, record, chips, overwrite=options["overwrite"])
+    with closing(inputs.each_chip()) as chips:
+        for frames in chips:
+            results.append(_combine(frames, options))
+            paths = [frame.meta.path for frame in frames if frame.meta.path]
+    if not results:
+        return EXIT_NOTHING_USABLE
+    record = _record(results, output, inputs.left_out)
+    _write(results, output, record, paths, overwrite=options["overwrite"])
     record["seconds"] = round(time.perf_counter() - start, 3)
     write_record(output.with_suffix(".json"), record)
     if options["as_json"]:
         click.echo(json.dumps(record, allow_nan=False, indent=1))
     else:
         click.echo("\n".join(_describe(record)))
-    return unused(left_out)
+    return unused(inputs.left_out)
+
+
+def _combine(frames: list[Frame], options: dict[str, Any]) -> Combined:
+    meta = frames[0].meta
+    with show_progress(f"chip {meta.chip}", shown=not options["as_json"]) as progress:
+        return combine(
+            frames,
+            method=cast(Method, options["method"]),
+            rules=_rules(options, dark=is_dark(meta)),
+            sky=cast(Literal["mode", "none"], options["sky"]),
+            clipping=Clipping(low=options["low"], high=options["high"]),
+            scaling=cast(Scaling, options["scaling"]),
+            bad_bits=options["bad_bits"],
+            threads=options["threads"],
+            progress=progress,
+        )
 
 
 def _rules(options: dict[str, Any], *, dark: bool) -> CosmicRays:
@@ -208,7 +209,7 @@ def _write(
     results: list[Combined],
     output: Path,
     record: dict[str, Any],
-    chips: dict[int | None, list[Frame]],
+    paths: list[Path],
     *,
     overwrite: bool,
 ) -> None:
@@ -226,9 +227,7 @@ def _write(
         rejected = sum(frame["rejected"] for frame in first["frames"])
         total = sum(frame["exposure_s"] for frame in first["frames"])
         cards += [
-            *combined_cards(
-                path for frame in next(iter(chips.values())) if (path := frame.meta.path)
-            ),
+            *combined_cards(paths),
             ("TEXPTIME", total, "total exposure time (seconds)"),
             ("SKYSUM", max(0.0, sum(frame["sky"] for frame in first["frames"])), "total sky level"),
             ("REJ_RATE", rejected / total, "cosmic ray impact rate (pixels/s)"),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import InitVar, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,12 +15,12 @@ import click
 
 from fleckcore.cli import EXIT_NOTHING_USABLE
 from fleckcore.cli.results import prepare_folder
-from fleckcore.cli.stacks import bias_option, read_exposures, unused, write_record
+from fleckcore.cli.stacks import Exposures, bias_option, unused, write_record
 from fleckcore.errors import MetadataError
 
 if TYPE_CHECKING:
     from fleckcore.calibrate import Combined, Superdark
-    from fleckcore.frame import Frame
+    from fleckcore.frame import Frame, FrameMeta
     from fleckcore.traps import TrapModels
 
 __all__ = ["command"]
@@ -65,23 +66,17 @@ def command(files: tuple[Path, ...], output: Path, **options: Any) -> int:
     if options["table"] is not None and options["model"]:
         raise click.UsageError("say either --table or --model.")
     start = time.perf_counter()
-    left_out: list[dict[str, str]] = []
-    chips = read_exposures(
-        files,
-        profile=options["profile"],
-        chip=options["chip"],
-        left_out=left_out,
-        bias_level=options["bias_level"],
-    )
-    if not chips:
-        return EXIT_NOTHING_USABLE
     prepare_folder(output)
-    made = [_Cycle(frames, options) for frames in chips.values()]
+    inputs = Exposures(files, options["profile"], options["chip"], options["bias_level"], output)
+    with closing(inputs.each_chip()) as chips:
+        made = [_Cycle(frames, options) for frames in chips]
+    if not made:
+        return EXIT_NOTHING_USABLE
     record: dict[str, Any] = {
         "output": str(output),
         "chips": [cycle.record for cycle in made],
         "files": _write(made, output, options),
-        "not_used": left_out,
+        "not_used": inputs.left_out,
         "seconds": round(time.perf_counter() - start, 3),
     }
     write_record(output / "darks.json", record)
@@ -90,24 +85,26 @@ def command(files: tuple[Path, ...], output: Path, **options: Any) -> int:
         if options["as_json"]
         else "\n".join(_describe(record))
     )
-    return unused(left_out)
+    return unused(inputs.left_out)
 
 
 @dataclass
 class _Cycle:
     """The darks of one chip."""
 
-    frames: Sequence[Frame]
+    frames: InitVar[Sequence[Frame]]
     options: dict[str, Any]
+    metas: list[FrameMeta] = field(init=False)
     base: Combined = field(init=False)
     short: Combined = field(init=False)
     days: dict[int, Superdark] = field(init=False, default_factory=dict)
     record: dict[str, Any] = field(init=False, default_factory=dict)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, frames: Sequence[Frame]) -> None:
         from fleckcore.calibrate import DarkLimits, combine_darks, superdark
 
-        kinds = {kind: self._of(kind) for kind in ("long_dark", "short_dark")}
+        self.metas = [frame.meta for frame in frames]
+        kinds = {kind: _of(kind, frames) for kind in ("long_dark", "short_dark")}
         threads = self.options["threads"]
         self.base = self._corrected(combine_darks(kinds["long_dark"], threads=threads))
         self.short = self._corrected(combine_darks(kinds["short_dark"], threads=threads))
@@ -119,13 +116,13 @@ class _Cycle:
             }
         )
         told = {}
-        for day, frames in _by_day(kinds["long_dark"]).items():
-            daily = self._corrected(combine_darks(frames, threads=threads))
+        for day, exposed in _by_day(kinds["long_dark"]).items():
+            daily = self._corrected(combine_darks(exposed, threads=threads))
             self.days[day] = superdark(
                 self.base.frame, daily.frame, self.short.frame, limits=limits
             )
             told[_date(day).strftime("%Y-%m-%d")] = {
-                "exposures": len(frames),
+                "exposures": len(exposed),
                 **self.days[day].record,
             }
         meta = self.base.frame.meta
@@ -134,18 +131,8 @@ class _Cycle:
             "base": self.base.record,
             "short": self.short.record,
             "days": told,
-            "other_kinds": sum(frame.meta.kind not in kinds for frame in self.frames),
+            "other_kinds": sum(meta.kind not in kinds for meta in self.metas),
         }
-
-    def _of(self, kind: str) -> list[Frame]:
-        found = [frame for frame in self.frames if frame.meta.kind == kind]
-        if len(found) < 2:
-            raise MetadataError(
-                f"{len(found)} exposures are a {kind}, wanted 2 or more.",
-                code="M07",
-                advice="Give the long and the short flashed darks of a cycle.",
-            )
-        return found
 
     def _corrected(self, combined: Combined) -> Combined:
         """Put trapped charge back, in the mean exposure: the sum never passed through the register."""
@@ -177,6 +164,17 @@ class _Cycle:
         return replace(combined, frame=total, record={**combined.record, "cte": told})
 
 
+def _of(kind: str, frames: Sequence[Frame]) -> list[Frame]:
+    found = [frame for frame in frames if frame.meta.kind == kind]
+    if len(found) < 2:
+        raise MetadataError(
+            f"{len(found)} exposures are a {kind}, wanted 2 or more.",
+            code="M07",
+            advice="Give the long and the short flashed darks of a cycle.",
+        )
+    return found
+
+
 def _by_day(frames: Sequence[Frame]) -> dict[int, list[Frame]]:
     """Group exposures by the day of their date; a day needs two to tell cosmic rays."""
     days: dict[int, list[Frame]] = {}
@@ -205,9 +203,7 @@ def _write(made: list[_Cycle], output: Path, options: dict[str, Any]) -> list[st
     corrected = options["table"] is not None or options["model"]
     first, last = _interval(made)
     for number, day in enumerate(made[0].days):
-        begins = _date(
-            min(f.meta.mjd for f in made[0].frames if f.meta.mjd and int(f.meta.mjd) == day)
-        )
+        begins = _date(min(meta.mjd for meta in made[0].metas if meta.mjd and int(meta.mjd) == day))
         useafter = (
             _given_date(options["useafter"]) if number == 0 and options["useafter"] else begins
         )
@@ -239,9 +235,7 @@ def _write(made: list[_Cycle], output: Path, options: dict[str, Any]) -> list[st
 
 
 def _interval(made: list[_Cycle]) -> tuple[datetime, datetime]:
-    dates = [
-        frame.meta.mjd for cycle in made for frame in cycle.frames if frame.meta.mjd is not None
-    ]
+    dates = [meta.mjd for cycle in made for meta in cycle.metas if meta.mjd is not None]
     if not dates:
         raise MetadataError("no exposure has a date.", code="M03")
     return _date(min(dates)), _date(max(dates))

@@ -4,71 +4,108 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import click
+import numpy as np
+from numpy.typing import NDArray
 
 from fleckcore.errors import FleckError
 
 if TYPE_CHECKING:
     from fleckcore.frame import Frame
 
-__all__ = ["BiasFit", "bias_option", "read_exposures", "show_progress", "unused", "write_record"]
+__all__ = ["BiasFit", "Exposures", "bias_option", "show_progress", "unused", "write_record"]
 
 
 BiasFit = Literal["constant", "line", "none"]
 
-bias_option = click.option(
-    "--bias-level",
-    type=click.Choice(get_args(BiasFit)),
-    default="constant",
-    show_default=True,
-    help="Of raw exposures with overscan: how each amplifier's level is taken from its prescan before its gain makes "
-    "electrons. none: keep DN.",
-)
+
+def bias_option(command: Callable[..., int]) -> Callable[..., int]:
+    """Add ``--bias-level`` to a command."""
+    option = click.option(
+        "--bias-level",
+        type=click.Choice(get_args(BiasFit)),
+        default="constant",
+        show_default=True,
+        help="Of raw exposures with overscan: how each amplifier's level is taken from its prescan before its gain "
+        "makes electrons. none: keep DN.",
+    )
+    return option(command)
 
 
-def read_exposures(
-    files: tuple[Path, ...],
-    *,
-    profile: str | None,
-    chip: int | None,
-    bias_level: BiasFit,
-    left_out: list[dict[str, str]],
-) -> dict[int | None, list[Frame]]:
-    """Read the chips of all files, raw ones in electrons; what cannot be used is said and listed."""
-    from fleckcore.io import clean_text
+@dataclass
+class Exposures:
+    """The files that a command combines, and those that it cannot use, which are said and listed."""
 
-    chips: dict[int | None, list[Frame]] = {}
-    for path in files:
+    files: tuple[Path, ...]
+    profile: str | None
+    chip: int | None
+    bias_level: BiasFit
+    room: Path
+    left_out: list[dict[str, str]] = field(default_factory=list)
+
+    def each_chip(self) -> Generator[list[Frame]]:
+        """Give the frames of one chip after another, raw ones in electrons.
+
+        Files stay where they are; what raw ones become waits on disk, in ``room``, until the next chip is asked for.
+        """
+        from fleckcore.io import read
+
+        chips: dict[int | None, list[Frame]] = {}
+        for path in self.files:
+            with self._used(path):
+                for frame in read(path, profile=self.profile, chip=self.chip):
+                    chips.setdefault(frame.meta.chip, []).append(frame)
+        for frames in chips.values():
+            with TemporaryDirectory(prefix=".fleckcore-", dir=self.room) as folder:
+                ready = []
+                for frame in frames:
+                    with self._used(frame.meta.path):
+                        ready.append(self._in_electrons(frame, Path(folder)))
+                if ready:
+                    yield ready
+
+    @contextmanager
+    def _used(self, path: Path | None) -> Iterator[None]:
+        from fleckcore.io import clean_text
+
         try:
-            for frame in _read(path, profile, chip, bias_level):
-                chips.setdefault(frame.meta.chip, []).append(frame)
+            yield
         except FleckError as error:
             message = clean_text(str(error))
-            left_out.append({"input": clean_text(str(path)), "code": error.code, "error": message})
+            self.left_out.append(
+                {"input": clean_text(str(path)), "code": error.code, "error": message}
+            )
             click.echo(f"not used: {message}", err=True)
-    return chips
+
+    def _in_electrons(self, frame: Frame, folder: Path) -> Frame:
+        from fleckcore.calibrate import measure_bias, subtract_bias, to_electrons
+        from fleckcore.io import read
+
+        if self.bias_level == "none" or frame.meta.unit != "DN" or frame.meta.path is None:
+            return frame
+        (raw,) = read(frame.meta.path, profile=self.profile, chip=frame.meta.chip, trim=False)
+        if raw.meta.x_offset >= 0:
+            return frame
+        made = to_electrons(subtract_bias(raw, measure_bias(raw, fit=self.bias_level)))
+        planes = {"data": made.data, "error": made.error}
+        return made.replace(**{name: _on_disk(plane, folder) for name, plane in planes.items()})
 
 
-def _read(path: Path, profile: str | None, chip: int | None, fit: BiasFit) -> Sequence[Frame]:
-    from fleckcore.calibrate import measure_bias, subtract_bias, to_electrons
-    from fleckcore.io import read
-
-    trimmed = read(path, profile=profile, chip=chip)
-    if fit == "none":
-        return trimmed
-    return [
-        to_electrons(subtract_bias(raw, measure_bias(raw, fit=fit)))
-        if raw.meta.x_offset < 0 and raw.meta.unit == "DN"
-        else frame
-        for raw, frame in zip(
-            read(path, profile=profile, chip=chip, trim=False), trimmed, strict=True
-        )
-    ]
+def _on_disk(plane: NDArray[Any] | None, folder: Path) -> NDArray[Any] | None:
+    """Put a plane into a file and give a view of it."""
+    if plane is None:
+        return None
+    path = folder / f"{len(list(folder.iterdir()))}.npy"
+    np.save(path, plane)
+    mapped: NDArray[Any] = np.load(path, mmap_mode="r")
+    return mapped
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import numpy as np
 
 from fleckcore.errors import ArrayError
 from fleckcore.frame import Frame, FrameMeta
+from fleckcore.simulate.illumination import column_pattern, illumination
 from fleckcore.simulate.obstruction import FLECKS, Obstruction
 from fleckcore.simulate.shading import shade
 
@@ -114,8 +115,8 @@ def short_dark(
         _check_inside(fleck, shape)
     truth = placed + _freckles(random, shape, placed, n_freckles, freckle_size, freckle_depth)
 
-    signal = flash_e * _flash_pattern(chip, shape)
-    signal *= _column_gain(random, shape[1], column_rms)
+    signal = flash_e * illumination(chip, shape)
+    signal *= column_pattern(random, shape[1], column_rms)
     for item in truth:
         shade((signal,), item)
     quality = np.zeros(shape, dtype=np.int16)
@@ -150,22 +151,6 @@ def _meta(chip: int, cols: int, read_noise_e: float) -> FrameMeta:
         instrument="ACS",
         detector="WFC",
     )
-
-
-def _flash_pattern(chip: int, shape: tuple[int, int]) -> NDArray[np.float64]:
-    """Flash level relative to nominal; the gap is above chip 2 and below chip 1."""
-    rows, cols = shape
-    y = (np.arange(rows) + 0.5) / rows - (1.04 if chip == 2 else 0.04)
-    x = 2 * ((np.arange(cols) + 0.5) / cols - 0.53)
-    pattern: NDArray[np.float64] = 1.1 - 0.26 * ((y**2)[:, None] + x**2)
-    return pattern
-
-
-def _column_gain(random: np.random.Generator, cols: int, rms: float) -> NDArray[np.float64]:
-    period = 64
-    knots = random.standard_normal(cols // period + 2)
-    smooth = np.interp(np.arange(cols) / period, np.arange(knots.size), knots)
-    return 1 + rms * (smooth + random.standard_normal(cols) / 7)
 
 
 def _window(item: Obstruction) -> tuple[slice, slice]:

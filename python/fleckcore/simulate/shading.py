@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fleckcore.frame import Frame, as_frame
 from fleckcore.simulate.obstruction import Obstruction
 
-__all__ = ["obscure", "shade"]
+__all__ = ["multiply", "obscure", "shade"]
 
 
 def obscure(source: Any, obstructions: Iterable[Obstruction]) -> Frame:
@@ -58,12 +58,21 @@ def shade(planes: Iterable[NDArray[Any]], item: Obstruction) -> None:
     item : Obstruction
         Cut off at the edge of the images.
     """
-    left = 1 - item.stamp()
+    multiply(planes, 1 - item.stamp(), item.x, item.y)
+
+
+def multiply(
+    planes: Iterable[NDArray[Any]], stamp: NDArray[np.float64], x: float, y: float
+) -> None:
+    """Multiply images of one shape, in place, by a stamp of odd size whose middle is the pixel nearest to a place.
+
+    What lies beyond the edge of the images is cut off.
+    """
     for plane in planes:
-        ys, top = _overlap(round(item.y), item.reach[0], plane.shape[0])
-        xs, start = _overlap(round(item.x), item.reach[1], plane.shape[1])
+        ys, top = _overlap(round(y), stamp.shape[0] // 2, plane.shape[0])
+        xs, start = _overlap(round(x), stamp.shape[1] // 2, plane.shape[1])
         part = plane[ys, xs]
-        part *= left[top : top + part.shape[0], start : start + part.shape[1]]
+        part *= stamp[top : top + part.shape[0], start : start + part.shape[1]]
 
 
 def _overlap(centre: int, reach: int, size: int) -> tuple[slice, int]:

@@ -22,6 +22,7 @@ def trail(
     chip: int,
     mjd: float,
     profile: str | Profile = "acs_wfc",
+    y_offset: int = 0,
     threads: int | None = None,
 ) -> NDArray[np.floating[Any]]:
     """Trail a chip as imperfect charge transfer does, along the columns and then along the serial register.
@@ -29,7 +30,8 @@ def trail(
     Parameters
     ----------
     data : ndarray, shape (rows, cols)
-        Electrons before read noise; no overscan. A frame smaller than the chip is its corner (0, 0).
+        Electrons before read noise. A frame smaller than the chip is its corner (0, 0). Rows beyond the chip, away
+        from the register, are virtual overscan, which gets deferred charge.
     models : TrapModels
         From `model_traps` or `read_pctetab`.
     chip : int
@@ -38,6 +40,8 @@ def trail(
         Date of the exposure.
     profile : str or Profile
         The instrument.
+    y_offset : int
+        Row of the chip at which the frame begins.
     threads : int, optional
         For the kernel.
 
@@ -56,7 +60,7 @@ def trail(
     known = profile if isinstance(profile, Profile) else load_profile(profile)
     check_image(data)
     parts = []
-    for part in quadrants(known, chip, data.shape):
+    for part in quadrants(known, chip, data.shape, y_offset=y_offset):
         charge = cte_readout(
             part.cut(data),
             part.parallel_model(models.parallel),
