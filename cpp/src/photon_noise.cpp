@@ -1,5 +1,6 @@
 #include "fleck/photon_noise.hpp"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
@@ -91,26 +92,38 @@ class Poisson {
   int shift_;
 };
 
-// Means of 0 to 255, and of 256, 512, ... which make up larger ones: a sum of Poisson numbers is one.
+// A mean is read as a number of 64ths in digits, and each digit has a table: a sum of Poisson numbers is one.
 class PoissonTables {
  public:
   PoissonTables() {
-    for (int mean = 0; mean < 256; ++mean) small_.emplace_back(mean ? mean : 1.0);
-    for (int bit = 8; bit < 21; ++bit) large_.emplace_back(static_cast<double>(1 << bit));
+    double unit = 1.0 / units;
+    for (Digit& digit : digits_) {
+      for (int value = 1; value < 1 << digit.bits; ++value) digit.tables.emplace_back(value * unit);
+      unit *= 1 << digit.bits;
+    }
   }
 
   std::int32_t operator()(double mean, Random& random) const {
-    const auto whole = static_cast<std::uint32_t>(mean);
-    std::int32_t number = whole & 255 ? small_[whole & 255](random) : 0;
-    for (std::uint32_t rest = whole >> 8; rest; rest &= rest - 1) number += large_[std::countr_zero(rest)](random);
-    const double fraction = mean - whole;  // each event of a mean of 1 is kept with this chance
-    if (fraction > 0)
-      for (std::int32_t events = small_[1](random); events > 0; --events) number += random.uniform() < fraction;
+    const double scaled = mean * units;
+    const auto whole = static_cast<std::uint32_t>(scaled);
+    std::int32_t number = 0;
+    auto left = whole;
+    for (const Digit* digit = digits_.data(); left; left >>= digit++->bits)
+      if (const std::uint32_t value = left & ((1u << digit->bits) - 1)) number += digit->tables[value - 1](random);
+    if (const double rest = scaled - whole; rest > 0)  // of the events of one unit, each is kept with this chance
+      for (std::int32_t events = digits_[0].tables[0](random); events > 0; --events) number += random.uniform() < rest;
     return number;
   }
 
  private:
-  std::vector<Poisson> small_, large_;
+  struct Digit {
+    int bits;
+    std::vector<Poisson> tables;  // of 1, 2, 3, ... of the digit
+  };
+
+  static constexpr int units = 64;
+
+  std::array<Digit, 6> digits_{{{6, {}}, {8, {}}, {4, {}}, {4, {}}, {3, {}}, {2, {}}}};
 };
 
 // Marsaglia and Tsang's ziggurat of 256 layers of equal area.
@@ -133,7 +146,7 @@ class Gaussian {
     for (;;) {
       const std::uint64_t bits = random();
       const auto layer = static_cast<int>(bits & (layers - 1));
-      const double sign = bits & layers ? -1 : 1;
+      const double sign = signs[bits >> 8 & 1];
       const double x = static_cast<double>(bits >> 11) * 0x1p-53 * edge_[layer];
       if (x < edge_[layer + 1]) return sign * x;
       if (layer == 0) return sign * beyond(random);
@@ -144,6 +157,7 @@ class Gaussian {
 
  private:
   static constexpr int layers = 256;
+  static constexpr std::array<double, 2> signs{1, -1};  // looked up: half of all guesses at a branch would be wrong
   static constexpr double tail = 3.6541528853610088, area = 0.00492867323397465524;
 
   static double density(double x) { return std::exp(-x * x / 2); }

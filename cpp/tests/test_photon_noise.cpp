@@ -39,3 +39,8 @@ TEST_CASE("photon noise: mean and variance") {
 TEST_CASE("photon noise: nothing expected, nothing seen") {
   for (const float value : drawn(std::vector<float>(20, 0.0f), 4, 5, 0, {}, 1)) CHECK(value == 0);
 }
+
+TEST_CASE("photon noise: a row's numbers stay") {
+  const std::vector<float> seen = drawn({0, 0.5f, 3, 64, 300.25f, 40000, 2e6f}, 1, 7, 0, {1, 2, 3}, 1);
+  CHECK(seen == std::vector<float>{0, 3, 4, 63, 308, 39760, 2000394});
+}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ def photon_noise(
     expected: Any,
     *,
     read_noise: float = 0.0,
-    seed: int | Sequence[int] = 0,
+    seed: int | Sequence[int],
     threads: int | None = None,
 ) -> NDArray[np.float32]:
     """Give what a detector reads of the electrons that are expected.
@@ -29,7 +30,8 @@ def photon_noise(
     read_noise : float
         Standard deviation of the Gaussian noise that is added, electrons.
     seed : int or sequence of int
-        0 or more. The same numbers in the same order give the same bytes.
+        0 to 2**64 - 1, in order, as (scene, exposure, chip): the same give the same bytes, others
+        independent noise.
     threads : int, optional
         Threads; by default `default_threads`.
 
@@ -45,27 +47,36 @@ def photon_noise(
 
     Notes
     -----
-    Poisson numbers by alias tables of whole means [1]_, of which a sum gives any other, and a thinned one its
-    fraction; Gaussian ones by a ziggurat [2]_; random bits by xoshiro256++, a stream for each row.
+    Poisson numbers by alias tables [1]_ of the digits of a mean, which are summed, and a thinned one for what is
+    left below 1/64; Gaussian ones by a ziggurat [2]_; random bits by xoshiro256++ [3]_, a stream for each row.
 
     References
     ----------
     .. [1] Walker (1977), ACM Transactions on Mathematical Software 3, 253
     .. [2] Marsaglia and Tsang (2000), Journal of Statistical Software 5, 8
+    .. [3] Blackman and Vigna (2021), ACM Transactions on Mathematical Software 47, 36
     """
-    image = check_image(expected)
-    low, high = image.min(), image.max()
+    image = check_image(expected, "expected")
+    low, high = float(image.min()), float(image.max())
     if not (low >= 0 and high <= _core.most_electrons):
         raise ArrayError(
-            f"expected holds {low if not low >= 0 else high}, wanted electrons from 0 to {_core.most_electrons:.0f}.",
+            f"expected holds {high if low >= 0 else low:.16g}, "
+            f"wanted electrons from 0 to {_core.most_electrons:.0f}.",
             code="A09",
         )
     if not (np.isfinite(read_noise) and read_noise >= 0):
         raise ArrayError(f"read_noise={read_noise!r}, wanted 0 or more electrons.", code="A09")
-    words = [seed] if isinstance(seed, (int, np.integer)) else list(seed)
-    if any(not 0 <= int(word) < 2**64 for word in words):
-        raise ArrayError(f"seed={seed!r}, wanted whole numbers of 0 or more.", code="A09")
     noisy: NDArray[np.float32] = _core.photon_noise(
-        image, float(read_noise), [int(word) for word in words], check_threads(threads)
+        image, float(read_noise), _words(seed), check_threads(threads)
     )
     return noisy
+
+
+def _words(seed: int | Sequence[int]) -> list[int]:
+    try:
+        words = [index(word) for word in np.atleast_1d(np.asarray(seed, dtype=object))]
+    except TypeError:
+        words = []
+    if not words or not all(0 <= word < 2**64 for word in words):
+        raise ArrayError(f"seed={seed!r}, wanted whole numbers from 0 to 2**64 - 1.", code="A09")
+    return words
