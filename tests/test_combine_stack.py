@@ -79,6 +79,18 @@ def test_equals_the_reference(method: Any, frames: int, shape: tuple[int, int]) 
         assert_array_equal(seen, true)
 
 
+@pytest.mark.parametrize("accidents", [True, False])
+def test_bands_of_rows_equal_the_reference(accidents: bool) -> None:
+    planes = make_planes(4, frames=3, shape=(800, 9))
+    rules = CosmicRays(accidents=accidents)
+    found = reject_cosmic_rays(as_stack(planes), rules, threads=3)
+    *wanted, _ = reference_combine.reject_cosmic_rays(
+        as_reference(planes), reference_combine.Rules(rules.sigmas, bad=39, accidents=accidents)
+    )
+    for seen, true in zip(found, wanted, strict=False):
+        assert_array_equal(seen, true)
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("accidents", [True, False])
 @pytest.mark.parametrize("exempt", [True, False])

@@ -53,12 +53,11 @@ struct Results {
 };
 
 // With the interpreter's lock, and after a look for signals.
-AfterRows told(const std::optional<py::function>& after) {
-  return [&after](std::int64_t rows) {
+auto told(const std::optional<py::function>& after) {
+  return [&after](auto... what) {
     const py::gil_scoped_acquire lock;
     if (PyErr_CheckSignals()) throw py::error_already_set();
-    if (after) (*after)(rows);
-    return true;
+    if (after) (*after)(what...);
   };
 }
 
@@ -77,7 +76,7 @@ void bind_combine_stack(py::module_& m) {
     const StackMethod how = method == "mean"     ? StackMethod::mean
                             : method == "median" ? StackMethod::median
                                                  : StackMethod::clipped_mean;
-    const AfterRows tell = told(after);
+    const auto tell = told(after);
     const Running running;
     combine_stack(stack.frames, how, bits, {low, high, rounds}, results.view, threads, tell);
   });
@@ -98,7 +97,7 @@ void bind_combine_stack(py::module_& m) {
             marks = static_cast<std::uint8_t*>(rejected->mutable_data());
           }
           const CosmicRays rules{sigmas, radius, spill, scale_noise, median, bits, exempt, accidents, rejected_bit};
-          const AfterRows tell = told(after);
+          const auto tell = told(after);
           const Running running;
           return reject_cosmic_rays(stack.frames, rules, results.view, marks, threads, tell);
         });
@@ -106,7 +105,7 @@ void bind_combine_stack(py::module_& m) {
                         const std::optional<py::function>& after) {
     const py::array_t<float> numbers({static_cast<py::ssize_t>(data.size()), py::ssize_t{4}});
     const Stack stack(data, Planes(data.size()), quality, numbers);
-    const AfterRows tell = told(after);
+    const auto tell = told(after);
     const Running running;
     return sky_modes(stack.frames, bits, threads, tell);
   });

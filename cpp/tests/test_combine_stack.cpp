@@ -73,17 +73,55 @@ TEST_CASE("the number of threads changes nothing") {
   }
 }
 
-TEST_CASE("rows are told in order, and the work stops when it is told to") {
+// Down a bad column that is bright in one frame: a cosmic ray above it wipes the first mark, what is tested then wipes
+// the next, and so on through all bands.
+TEST_CASE("what a band has to know of the rows before it may come from far away") {
+  constexpr std::int64_t tall = 1100, few = 9, top = 10, column = 4;
+  std::vector<float> level(tall * few, 100), bright = level, error(tall * few, 5);
+  std::vector<std::int16_t> good(tall * few), bad = good;
+  for (std::int64_t row = top; row < tall; ++row) bright[row * few + column] = 1000;
+  for (std::int64_t row = top + 1; row < tall; ++row) bad[row * few + column] = 4;
+  std::vector<fleck::StackFrame> stack;
+  for (const bool with : {false, true, false})
+    stack.push_back({image_of(with ? bright : level, tall, few), image_of(error, tall, few),
+                     {reinterpret_cast<const std::byte*>((with ? bad : good).data()), tall, few, few * 2, 2,
+                      fleck::DType::i16}});
+  const fleck::CosmicRays rules{.sigmas = {6, 5}, .scale_noise = 0, .bits = 4};
+  std::vector<float> data(tall * few), other = data, room = data;
+  std::vector<std::int32_t> quality(tall * few), bits = quality;
+  const auto out = [&](std::vector<float>& to, std::vector<std::int32_t>& flags) -> fleck::StackResult {
+    return {{to.data(), tall, few, few}, {room.data(), tall, few, few}, {flags.data(), tall, few, few}, {}};
+  };
+  const auto counts = fleck::reject_cosmic_rays(stack, rules, out(data, quality), nullptr, 1, {});
+  CHECK(counts[1] == tall - top);
+  CHECK(quality[(tall - 1) * few + column] == 0);
+  for (const int threads : {2, 4}) {
+    CHECK(counts == fleck::reject_cosmic_rays(stack, rules, out(other, bits), nullptr, threads, {}));
+    CHECK(same_bytes(data, other));
+    CHECK(same_bytes(quality, bits));
+  }
+}
+
+TEST_CASE("every row is told of once, and what is thrown then stops the work") {
   Frames frames(3);
   Out out;
-  std::vector<std::int64_t> told;
-  fleck::combine_stack(frames.stack, fleck::StackMethod::mean, 0, {}, out.view(), 2, [&](std::int64_t done) {
-    told.push_back(done);
-    return done < 16;
-  });
-  CHECK(told == std::vector<std::int64_t>{8, 16});
-  CHECK(out.used[16 * cols - 1] == 3);
-  CHECK(out.used[16 * cols] == 0);
+  for (const bool rejecting : {false, true}) {
+    std::vector<int> told(rows);
+    const auto work = [&](const fleck::AfterRows& after) {
+      if (rejecting)
+        fleck::reject_cosmic_rays(frames.stack, {.sigmas = {5}}, out.view(), nullptr, 1, after);
+      else
+        fleck::combine_stack(frames.stack, fleck::StackMethod::mean, 0, {}, out.view(), 1, after);
+    };
+    work([&](std::int64_t first, std::int64_t last) {
+      for (std::int64_t row = first; row < last; ++row) ++told[row];
+    });
+    CHECK(told == std::vector<int>(rows, 1));
+    out = {};
+    CHECK_THROWS_AS(work([](std::int64_t, std::int64_t) { throw 1; }), int);
+    CHECK(out.used[0] == 3);
+    CHECK(out.used[(rows - 1) * cols] == 0);
+  }
 }
 
 TEST_CASE("a cosmic ray in one frame is left out, its neighbours in later rows too") {

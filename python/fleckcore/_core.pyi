@@ -26,7 +26,7 @@ def combine_stack(
     out_quality: NDArray[np.int32],
     used: NDArray[np.int32],
     threads: int,
-    after: Callable[[int], object] | None,
+    after: Callable[[int, int], object] | None,
 ) -> None: ...
 def reject_cosmic_rays(
     data: Sequence[NDArray[Any]],
@@ -48,7 +48,7 @@ def reject_cosmic_rays(
     used: NDArray[np.int32],
     rejected: NDArray[np.uint8] | None,
     threads: int,
-    after: Callable[[int], object] | None,
+    after: Callable[[int, int], object] | None,
 ) -> list[int]: ...
 def sky_modes(
     data: Sequence[NDArray[Any]],

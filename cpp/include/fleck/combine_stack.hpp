@@ -6,10 +6,9 @@
 //
 // Layout   any Images of one shape in (the quality of integers); float32 and int32 out, whose columns are contiguous.
 // Blank    a pixel whose data or error is not finite is never used.
-// Reading  rows are read once, in order, and `after` is told how many are finished; what it has been told of is not
-//          read again, so that a mapped file may be forgotten. Sums are taken frame by frame.
-// Scratch  frames * cols * 12 bytes a row, of 8 rows; for cosmic rays of 8 + (1 + ceil(radius)) * iterations rows,
-//          and a byte more per pixel and iteration.
+// Reading  each thread reads its rows once, in order, and tells `after` what it has done with, so that a mapped file may
+//          be forgotten; for cosmic rays also some rows before its first. Sums are taken frame by frame.
+// Scratch  a row of every frame for each thread, 12 bytes a pixel, for cosmic rays 14.
 #pragma once
 
 #include <cstdint>
@@ -34,8 +33,8 @@ struct StackResult {
   View2D<std::int32_t> used;  // frames that a pixel is made of; may be empty
 };
 
-// Told after each block: all rows below this one are finished. False stops the work.
-using AfterRows = std::function<bool(std::int64_t rows)>;
+// Told now and then, by any thread, of rows that are finished, from first to before last. What it throws stops the work.
+using AfterRows = std::function<void(std::int64_t first, std::int64_t last)>;
 
 enum class StackMethod { mean, median, clipped_mean };
 

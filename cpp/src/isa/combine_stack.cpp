@@ -4,7 +4,6 @@
 #include <cmath>
 #include <limits>
 #include <numbers>
-#include <type_traits>
 
 #include "isa/functions.hpp"
 
@@ -14,18 +13,6 @@ namespace {
 
 using Values = Lanes<float>;
 using Whole = Lanes<std::int32_t>;
-using Bytes __attribute__((vector_size(vector_bytes / 4))) = std::uint8_t;
-
-// Whether one of the bytes has one of the bits.
-inline bool has(Bytes bytes, std::int32_t bits) noexcept {
-  constexpr int words = vector_bytes / 4 >= 8 ? vector_bytes / 32 : 1;
-  using Word = std::conditional_t<vector_bytes / 4 >= 8, std::uint64_t, std::uint32_t>;
-  Word parts[words], any = 0;
-  __builtin_memcpy(parts, &bytes, sizeof bytes);
-  for (const Word part : parts) any |= part;
-  return any & static_cast<Word>(0x0101010101010101) * static_cast<Word>(bits);
-}
-
 constexpr std::int64_t block = stack_block;
 constexpr float infinity = std::numeric_limits<float>::infinity();
 
@@ -68,9 +55,10 @@ struct Block {
     for (std::int64_t k = 0; k < row.swaps; ++k) {
       float* a = row.sorted + row.swap[2 * k] * block;
       float* b = row.sorted + row.swap[2 * k + 1] * block;
-      for (int i = 0; i < block; ++i) {
-        const float low_one = a[i] < b[i] ? a[i] : b[i], high_one = a[i] < b[i] ? b[i] : a[i];
-        a[i] = low_one, b[i] = high_one;
+      for (int i = 0; i < block; i += lanes<float>) {
+        const Values one = load<Values>(a + i), other = load<Values>(b + i);
+        store(a + i, one < other ? one : other);
+        store(b + i, one < other ? other : one);
       }
     }
   }
@@ -202,108 +190,12 @@ void guess_least(const CombineRow& row, std::int32_t bits, bool first_decides, f
   for (std::int64_t x = 0; x < row.cols; ++x) guess[x] = guess[x] == infinity ? 0.0f : guess[x];
 }
 
-// By name: of floats, bits and bytes at once the compiler makes a scalar loop.
-void first_marks(const float* value, const float* variance, const std::int32_t* quality, const float* guess,
-                 std::int64_t cols, const HitTest& test, std::uint8_t* marks) noexcept {
-  constexpr std::int32_t copied = spill | excluded | hit;
-  const float time2 = test.time * test.time;
-  for (std::int64_t x = 0; x < cols; x += lanes<float>) {
-    const Values g = load<Values>(guess + x), off = load<Values>(value + x) - g, off2 = off * off;
-    const Values v = load<Values>(variance + x), level = g * test.time;
-    const Values noise = test.scale_noise * (level > 0 ? level : Values{});
-    const Whole is_far = off2 > test.sigma2 * (v + noise * noise) / time2;
-    const Whole is_near = off2 > test.spill2 * (test.sigma2 * v / time2);
-    const Whole q = load<Whole>(quality + x);
-    const Whole known = test.accidents ? (q & copied) | (((q & ~copied) != 0) & other_bits)
-                                       : (q & test.bits) != 0 ? Whole{} + excluded : ((q != 0) & other_bits);
-    const Whole mark = (q < 0 ? Whole{} + blank : known) | (is_far & far) | (is_near & near);
-    store(marks + x, __builtin_convertvector(mark, Bytes));
-  }
-}
-
-std::int64_t far_columns(const std::uint8_t* marks, std::int64_t cols, std::int32_t* columns) noexcept {
-  constexpr std::uint64_t eight = std::uint64_t{0x0101010101010101} * far;
-  std::int64_t n = 0;
-  for (std::int64_t x = 0; x < cols; x += 8) {
-    const std::uint64_t some = load<std::uint64_t>(marks + x) & eight;
-    if (some == 0) continue;
-    for (int i = 0; i < 8; ++i)
-      if (marks[x + i] & far) columns[n++] = static_cast<std::int32_t>(x) + i;
-  }
-  return n;
-}
-
-void average_row(const CombineRow& row, const std::uint8_t* marks, std::uint8_t left_out, float* guess,
-                 const StackSums& sums) noexcept {
-  for (std::int64_t x = 0; x < row.cols; x += lanes<float>) {
-    Values total{}, exposure{}, variance{};
-    for (std::int64_t f = 0; f < row.frames; ++f) {
-      const std::int64_t at = f * row.step + x;
-      const auto in = __builtin_convertvector(load<Bytes>(marks + at) & left_out, Whole) == 0;
-      const Values time = Values{} + row.scale[f];
-      total += in ? load<Values>(row.value + at) * time : Values{};
-      exposure += in ? time : Values{};
-      if (sums.variance) variance += in ? load<Values>(row.variance + at) : Values{};
-    }
-    store(guess + x, exposure > 0 ? total / exposure : load<Values>(guess + x));
-    if (!sums.variance) continue;
-    store(sums.exposure + x, exposure);
-    store(sums.variance + x, variance);
-  }
-}
-
-void finish_row(const StackSums& sums, const float* guess, std::int64_t cols, float total, float sky, float* data,
-                float* error) noexcept {
-  for (std::int64_t x = 0; x < cols; x += lanes<double>) {
-    Lanes<double> squares, share;
-    for (int i = 0; i < lanes<double>; ++i) {
-      const bool any = sums.exposure[x + i] > 0;
-      squares[i] = any ? static_cast<double>(sums.variance[x + i]) : 0.0;
-      share[i] = any ? static_cast<double>(total / sums.exposure[x + i]) : 0.0;
-      data[x + i] = (any ? guess[x + i] : 0.0f) * total + sky;
-    }
-    const Lanes<double> root = share * square_root(squares);
-    for (int i = 0; i < lanes<double>; ++i) error[x + i] = static_cast<float>(root[i]);
-  }
-}
-
-std::int64_t add_quality(const std::int32_t* quality, const std::uint8_t* marks, std::int64_t cols,
-                         std::int32_t* kept, std::uint8_t* all) noexcept {
-  Whole rejected{};
-  for (std::int64_t x = 0; x < cols; x += lanes<float>) {
-    const Bytes bytes = load<Bytes>(marks + x);
-    if (!has(bytes, mark_alone)) {  // a quality of 0 has left no mark
-      store(all + x, Bytes{});
-      continue;
-    }
-    const Whole mark = __builtin_convertvector(bytes, Whole), alone = mark & mark_alone;
-    const Whole out = (alone == hit) | (alone == spill);
-    store(kept + x, load<Whole>(kept + x) | ((mark & wiped) == 0 ? load<Whole>(quality + x) : Whole{}));
-    store(all + x, load<Bytes>(all + x) & __builtin_convertvector(out, Bytes));
-    rejected -= out;
-  }
-  std::int64_t sum = 0;
-  for (int i = 0; i < lanes<float>; ++i) sum += rejected[i];
-  return sum;
-}
-
-void exclude_row(const std::int32_t* quality, std::int64_t cols, std::int32_t bits, std::uint8_t* marks) noexcept {
-  for (std::int64_t x = 0; x < cols; x += lanes<float>) {
-    const Bytes bytes = load<Bytes>(marks + x);
-    if (!has(bytes, mark_alone)) continue;
-    const Whole mark = __builtin_convertvector(bytes, Whole), alone = mark & mark_alone;
-    const Whole good = ((load<Whole>(quality + x) & bits) == 0) | (alone == blank);
-    const Whole checked = good ? mark : (mark & ~mark_alone) | excluded;
-    store(marks + x, __builtin_convertvector(alone == spill ? mark | wiped : checked, Bytes));
-  }
-}
-
 void sky_bins(const float* value, const std::int32_t* quality, std::int64_t cols, float first, float width,
-              std::int32_t bins, std::int32_t* __restrict bin) noexcept {
-  for (std::int64_t x = 0; x < cols; ++x) {
-    const float place = (value[x] - first) / width;
-    const bool in = quality[x] == 0 && place > -1.0f && place < static_cast<float>(bins);
-    bin[x] = in ? static_cast<std::int32_t>(place) : bins;
+              std::int32_t bins, std::int32_t* bin) noexcept {
+  for (std::int64_t x = 0; x < cols; x += lanes<float>) {
+    const Values off = load<Values>(value + x) - first, place = width == 1 ? off : off / width;
+    const Whole in = (load<Whole>(quality + x) == 0) & (place > -1.0f) & (place < static_cast<float>(bins));
+    store(bin + x, in ? __builtin_convertvector(in ? place : Values{}, Whole) : bins - Whole{});
   }
 }
 

@@ -14,10 +14,10 @@ from fleckcore.frame import Frame, FrameMeta
 from fleckcore.io import require_alike
 from fleckcore.kernels import (
     CosmicRays,
+    MappedRows,
     Stack,
     StackedPlanes,
     combine_stack,
-    forget_rows,
     reject_cosmic_rays,
     sky_modes,
 )
@@ -187,7 +187,7 @@ def _reject(
             _stack(frames),
             bad_bits=rules.bad_bits,
             threads=threads,
-            after=lambda n: _forget(frames[n : n + 1], 0, frames[n].shape[0]),
+            after=lambda n: _forget(_planes(frames[n : n + 1]), 0, frames[n].shape[0]),
         )
     stack = _stack(frames, zero=list(skies), scale=times, noise_wanted=True)
     planes = reject_cosmic_rays(stack, rules, threads=threads, after=_after(frames, progress))
@@ -291,26 +291,28 @@ def _stack(
 
 def _after(
     frames: list[Frame], progress: Callable[[int, int], object] | None
-) -> Callable[[int], None]:
+) -> Callable[[int, int], None]:
     """Give back the rows of mapped files that are done with, and tell how far the work is."""
-    at_once, rows_of_all, done = 32, frames[0].shape[0], 0
+    rows_of_all, done, planes = frames[0].shape[0], 0, _planes(frames)
 
-    def after(rows: int) -> None:
+    def after(first: int, stop: int) -> None:
         nonlocal done
-        if rows - done >= at_once or rows == rows_of_all:
-            _forget(frames, done, rows)
-            done = rows
-            if progress:
-                progress(rows, rows_of_all)
+        _forget(planes, first, stop)
+        done = min(rows_of_all, done + stop - first)
+        if progress:
+            progress(done, rows_of_all)
 
     return after
 
 
-def _forget(frames: list[Frame], first: int, stop: int) -> None:
-    for frame in frames:
-        for plane in (frame.data, frame.error, frame.quality):
-            if plane is not None:
-                forget_rows(plane, first, stop)
+def _planes(frames: list[Frame]) -> list[MappedRows]:
+    planes = [plane for one in frames for plane in (one.data, one.error, one.quality)]
+    return [MappedRows(plane) for plane in planes if plane is not None]
+
+
+def _forget(planes: list[MappedRows], first: int, stop: int) -> None:
+    for plane in planes:
+        plane.forget(first, stop)
 
 
 def _meta(frames: list[Frame], method: str, scaling: str) -> FrameMeta:

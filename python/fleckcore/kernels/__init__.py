@@ -26,7 +26,7 @@ from fleckcore.kernels._literal_search import (
 )
 from fleckcore.kernels._measure_feature import measure_feature
 from fleckcore.kernels._median_filter import MEDIAN_MODES, median_filter
-from fleckcore.kernels._memory import forget_rows, sparse_zeros
+from fleckcore.kernels._memory import MappedRows, sparse_zeros
 from fleckcore.kernels._mesh_statistics import Mesh, interpolate_mesh, mesh_statistics
 from fleckcore.kernels._peak_search import Peaks, peak_search
 from fleckcore.kernels._photon_noise import photon_noise
@@ -57,6 +57,7 @@ __all__ = [
     "Mesh",
     "Peaks",
     "ProfilePatch",
+    "MappedRows",
     "Stack",
     "StackedPlanes",
     "Trails",
@@ -65,7 +66,6 @@ __all__ = [
     "compare_in_registers",
     "cte_readout",
     "default_threads",
-    "forget_rows",
     "forget_tuning",
     "gaussian_filter",
     "interpolate_mesh",

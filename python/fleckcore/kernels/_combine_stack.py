@@ -134,7 +134,7 @@ def combine_stack(
     high: float = 3.0,
     rounds: int = 5,
     threads: int | None = None,
-    after: Callable[[int], object] | None = None,
+    after: Callable[[int, int], object] | None = None,
 ) -> StackedPlanes:
     """Make one frame of many: mean, median or sigma-clipped mean.
 
@@ -154,7 +154,7 @@ def combine_stack(
     threads : int, optional
         Threads; by default `default_threads`.
     after : callable, optional
-        Called now and then with the number of rows that are finished and will not be read again.
+        Called now and then, from any thread, with the first row and the end of some that are finished.
 
     Returns
     -------
@@ -197,7 +197,7 @@ def reject_cosmic_rays(
     *,
     rejected: NDArray[np.bool_] | None = None,
     threads: int | None = None,
-    after: Callable[[int], object] | None = None,
+    after: Callable[[int, int], object] | None = None,
 ) -> StackedPlanes:
     """Add up frames without their cosmic rays, by the algorithm of ACSREJ.
 

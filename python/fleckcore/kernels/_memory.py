@@ -1,4 +1,4 @@
-"""Planes that are mostly zeros."""
+"""Memory by the page."""
 
 from __future__ import annotations
 
@@ -17,21 +17,33 @@ def sparse_zeros(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
     return np.frombuffer(pages, kind).reshape(shape)
 
 
-def forget_rows(plane: NDArray[Any], first: int, stop: int) -> None:
-    """Give back the memory of rows that were read from a mapped file; they are read again when needed.
+class MappedRows:
+    """Rows of a mapped file, whose memory can be given back when they have been read.
 
-    Does nothing where the plane is not a view of a file. The pages stay in the system's cache.
+    They are read again when needed; the pages stay in the system's cache. Does nothing where the plane is not a
+    read-only view of a file.
     """
-    pages = _mapped(plane)
-    if pages is None or first >= stop:
-        return
-    start = np.frombuffer(pages, np.uint8).__array_interface__["data"][0]
-    here = plane.__array_interface__["data"][0] - start
-    begin, end = sorted((here + first * plane.strides[0], here + stop * plane.strides[0]))
-    page = mmap.PAGESIZE
-    begin, end = -(-begin // page) * page, end // page * page
-    if 0 <= begin < end <= len(pages) and hasattr(pages, "madvise"):
-        pages.madvise(mmap.MADV_DONTNEED, begin, end - begin)
+
+    def __init__(self, plane: NDArray[Any]) -> None:
+        self._pages = pages = _mapped(plane)
+        if pages is None or not hasattr(pages, "madvise"):
+            self._pages = None
+            return
+        start = np.frombuffer(pages, np.uint8).__array_interface__["data"][0]
+        self._here = plane.__array_interface__["data"][0] - start
+        self._stride = plane.strides[0]
+        if hasattr(mmap, "MADV_NOHUGEPAGE"):  # or a touch maps 2 MB
+            pages.madvise(mmap.MADV_NOHUGEPAGE)
+
+    def forget(self, first: int, stop: int) -> None:
+        """Give back the rows from first to before stop."""
+        if self._pages is None:
+            return
+        begin, end = sorted((self._here + first * self._stride, self._here + stop * self._stride))
+        page = mmap.PAGESIZE
+        begin, end = -(-begin // page) * page, end // page * page
+        if 0 <= begin < end <= len(self._pages):
+            self._pages.madvise(mmap.MADV_DONTNEED, begin, end - begin)
 
 
 def _mapped(plane: Any) -> mmap.mmap | None:
