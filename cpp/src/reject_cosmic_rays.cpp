@@ -150,37 +150,46 @@ class Band {
                       guess_.data(),       stack_.quality(frame), marks(frame)};
     std::copy_n(resting(frame), stack_.width, own.marks);
     for (std::int64_t dy = std::min(all_.kept - 1, row); dy > 0; --dy)
-      for (const std::int32_t col : hits_[all_.slot(k, frame, row - dy)]) spill_from_above(own, col, all_.widths[dy]);
-    std::vector<std::int32_t>& here = hits_[all_.slot(k, frame, row)];
-    here.clear();
+      spill_from_above(own, hits_[all_.slot(k, frame, row - dy)], all_.widths[dy]);
     const std::int64_t n =
         FLECK_PICK(far_columns)(own.value, own.variance, own.guess, stack_.width, own.test, far_.data());
-    for (const std::int32_t col : std::span(far_).first(n)) {
-      std::uint8_t& mark = own.marks[col];
-      if (const int alone = mark & mark_alone; alone == blank || alone == excluded) continue;
-      mark = static_cast<std::uint8_t>((mark & wiped) | hit);
-      here.push_back(col);
-      spill_beside(own, col);
-    }
+    find_hits(own, std::span(far_).first(n), all_.widths[0], hits_[all_.slot(k, frame, row)]);
   }
 
-  void spill_from_above(const Marking& own, std::int64_t col, std::int64_t width) const {
+  // A pixel is looked at once, for however many cosmic rays: what it becomes is the same for each.
+  void spill_from_above(const Marking own, const std::vector<std::int32_t>& cols, const std::int64_t width) const {
     const bool accidents = all_.rules.accidents;
+    const std::int32_t bits = all_.bits;
     const auto spilt = static_cast<std::uint8_t>(accidents ? spill | wiped : spill);
-    for (std::int64_t x = std::max<std::int64_t>(0, col - width); x < std::min(own.cols, col + width + 1); ++x) {
-      const std::int32_t q = own.quality[x];
-      const bool stays = (q < 0) | (accidents ? q == hit : (q & all_.bits) != 0);
-      own.marks[x] = !stays & own.is_near(x) ? spilt : own.marks[x];
+    std::int64_t next = 0;
+    for (const std::int64_t col : cols) {
+      const std::int64_t end = std::min(own.cols, col + width + 1);
+      for (std::int64_t x = std::max(next, col - width); x < end; ++x) {
+        const std::int32_t q = own.quality[x];
+        const bool stays = (q < 0) | (accidents ? q == hit : (q & bits) != 0);
+        own.marks[x] = !stays & own.is_near(x) ? spilt : own.marks[x];
+      }
+      next = end;
     }
   }
 
-  void spill_beside(const Marking& own, std::int64_t col) const {
-    const std::int64_t width = all_.widths[0];
+  void find_hits(const Marking own, std::span<const std::int32_t> far, const std::int64_t width,
+                 std::vector<std::int32_t>& hits) const {
     const int kept = all_.rules.accidents ? hit : excluded;
-    for (std::int64_t x = std::max<std::int64_t>(0, col - width); x < std::min(own.cols, col + width + 1); ++x) {
-      const int mark = own.marks[x], alone = mark & mark_alone;
-      const bool stays = (alone == hit) | (alone == blank) | (alone == kept);
-      own.marks[x] = static_cast<std::uint8_t>(!stays & own.is_near(x) ? (mark & wiped) | spill : mark);
+    hits.clear();
+    std::int64_t next = 0;
+    for (const std::int32_t col : far) {
+      const int mark = own.marks[col];
+      if (const int alone = mark & mark_alone; alone == blank || alone == excluded) continue;
+      own.marks[col] = static_cast<std::uint8_t>((mark & wiped) | hit);
+      hits.push_back(col);
+      const std::int64_t end = std::min(own.cols, col + width + 1);
+      for (std::int64_t x = std::max(next, col - width); x < end; ++x) {
+        const int beside = own.marks[x], alone = beside & mark_alone;
+        const bool stays = (alone == hit) | (alone == blank) | (alone == kept);
+        own.marks[x] = static_cast<std::uint8_t>(!stays & own.is_near(x) ? (beside & wiped) | spill : beside);
+      }
+      next = end;
     }
   }
 
