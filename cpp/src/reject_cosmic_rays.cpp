@@ -8,8 +8,8 @@
 namespace fleck {
 namespace {
 
-constexpr std::int64_t least_rows = 256, approach = 64;  // of a thread's band, and before it
-constexpr std::int64_t rows_told = 32;
+constexpr std::int64_t least_rows = 256, approach = 24;  // of a thread's band, and before it
+constexpr std::int64_t rows_told = 16;
 
 // Columns of cosmic rays, of each iteration, frame and late row: all that a later row has to know.
 using Hits = std::vector<std::vector<std::int32_t>>;
@@ -80,7 +80,6 @@ struct Marking {
     const float off = value[x] - guess[x];
     return off * off > test.spill2 * (test.sigma2 * variance[x] / (test.time * test.time));
   }
-
 };
 
 // Rows one after the other. Marks of a row reach its own and later pixels alone, so every iteration has done with a row
@@ -106,7 +105,8 @@ class Band {
 
   // Comes to the first row of a band as if there were no cosmic rays long before it.
   void come_to(std::int64_t row) {
-    for (std::int64_t y = std::max<std::int64_t>(0, row - approach); y < row && !all_.stopped; ++y) work_on(y);
+    const std::int64_t before = std::max(approach, all_.kept * all_.iterations);
+    for (std::int64_t y = std::max<std::int64_t>(0, row - before); y < row && !all_.stopped; ++y) work_on(y);
   }
 
   void run(std::int64_t first, std::int64_t last) {
@@ -200,8 +200,8 @@ class Band {
     FLECK_PICK(finish_row)(exposure_.data(), variance_.data(), guess_.data(), stack_.width, all_.total, all_.sky,
                            out_.data.data(), out_.error.data());
     for (std::int64_t frame = 0; frame < stack_.frames(); ++frame) {
-      FLECK_PICK(add_quality)(stack_.quality(frame), marks(frame), stack_.width, out_.quality.data(), every_.data());
-      counts_[frame] += FLECK_PICK(count_rejected)(marks(frame), stack_.width);
+      counts_[frame] += FLECK_PICK(add_quality)(stack_.quality(frame), marks(frame), stack_.width, out_.quality.data(),
+                                                every_.data());
       if (all_.rejected) note_rejected(marks(frame), all_.rejected + (frame * stack_.rows + row) * stack_.cols);
     }
     const std::int32_t hidden = blank_bit | rules.rejected_bit | (rules.accidents ? spill : 0);

@@ -27,13 +27,8 @@ struct PlainRows {
   Aligned<float> value;
   Aligned<std::int32_t> quality;
 
-  explicit PlainRows(const StackFrame& frame)
-      : value(width_of(frame)), quality(value.size(), 1) {
+  explicit PlainRows(const StackFrame& frame) : value(whole_blocks(frame.data.cols)), quality(value.size(), 1) {
     if (!frame.quality.data) std::fill_n(quality.begin(), frame.data.cols, 0);
-  }
-
-  static std::int64_t width_of(const StackFrame& frame) {
-    return (frame.data.cols + stack_block - 1) / stack_block * stack_block;
   }
 
   void load(const StackFrame& frame, std::int64_t row) {

@@ -36,7 +36,7 @@ class StackRow {
   explicit StackRow(std::span<const StackFrame> frames)
       : rows(frames[0].data.rows),
         cols(frames[0].data.cols),
-        width((cols + stack_block - 1) / stack_block * stack_block),
+        width(whole_blocks(cols)),
         step(width + odd_line),
         frames_(frames),
         network_(sorting_network(frames.size())),

@@ -195,7 +195,7 @@ void sky_bins(const float* value, const std::int32_t* quality, std::int64_t cols
   for (std::int64_t x = 0; x < cols; x += lanes<float>) {
     const Values off = load<Values>(value + x) - first, place = width == 1 ? off : off / width;
     const Whole in = (load<Whole>(quality + x) == 0) & (place > -1.0f) & (place < static_cast<float>(bins));
-    store(bin + x, in ? __builtin_convertvector(in ? place : Values{}, Whole) : bins - Whole{});
+    store(bin + x, in ? __builtin_convertvector(in ? place : Values{}, Whole) : Whole{} + bins);
   }
 }
 

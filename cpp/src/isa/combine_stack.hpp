@@ -28,7 +28,9 @@ struct CombinedRow {
   std::int32_t* used;
 };
 
-constexpr std::int64_t stack_block = 64;  // pixels that are sorted together
+constexpr std::int64_t stack_block = 64;  // pixels that are sorted together; rows are filled up to a multiple
+
+constexpr std::int64_t whole_blocks(std::int64_t cols) { return (cols + stack_block - 1) / stack_block * stack_block; }
 
 struct RowClipping {
   double low, high;

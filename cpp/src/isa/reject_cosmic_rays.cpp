@@ -1,7 +1,6 @@
 #include "isa/reject_cosmic_rays.hpp"
 
 #include <bit>
-#include <type_traits>
 
 #include "isa/functions.hpp"
 
@@ -95,8 +94,9 @@ void finish_row(const float* exposure, const float* variance, const float* guess
   }
 }
 
-void add_quality(const std::int32_t* quality, const std::uint8_t* marks, std::int64_t cols, std::int32_t* kept,
-                 std::uint8_t* all) noexcept {
+std::int64_t add_quality(const std::int32_t* quality, const std::uint8_t* marks, std::int64_t cols, std::int32_t* kept,
+                         std::uint8_t* all) noexcept {
+  Whole rejected{};
   for (std::int64_t first = 0; first < cols; first += vector_bytes) {
     if (!has(marks + first, mark_alone)) {  // nor has any a quality
       store(all + first, Words{});
@@ -107,20 +107,12 @@ void add_quality(const std::int32_t* quality, const std::uint8_t* marks, std::in
       const Whole out = (alone == hit) | (alone == spill);
       store(kept + x, load<Whole>(kept + x) | ((mark & wiped) == 0 ? load<Whole>(quality + x) : Whole{}));
       store(all + x, load<Bytes>(all + x) & __builtin_convertvector(out, Bytes));
+      rejected -= out;
     }
   }
-}
-
-std::int64_t count_rejected(const std::uint8_t* marks, std::int64_t cols) noexcept {
-  using Full __attribute__((vector_size(vector_bytes))) = std::uint8_t;
-  std::uint64_t sum = 0;
-  for (std::int64_t x = 0; x < cols; x += vector_bytes) {
-    if (!has(marks + x, hit | spill)) continue;
-    const Full alone = load<Full>(marks + x) & mark_alone;
-    const auto ones = reinterpret_cast<Words>(((alone == hit) | (alone == spill)) & 1);
-    for (int i = 0; i < lanes<std::uint64_t>; ++i) sum += ones[i] * 0x0101010101010101 >> 56;
-  }
-  return static_cast<std::int64_t>(sum);
+  std::int64_t sum = 0;
+  for (int i = 0; i < lanes<float>; ++i) sum += rejected[i];
+  return sum;
 }
 
 }  // namespace fleck::FLECK_ISA

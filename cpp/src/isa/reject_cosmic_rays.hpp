@@ -38,9 +38,8 @@ FLECK_FOR_EACH_ISA(
     // From guess and sums; `total` is the sum of all times.
     void finish_row(const float* exposure, const float* variance, const float* guess, std::int64_t cols, float total,
                     float sky, float* data, float* error) noexcept;
-    // kept |= quality of a frame, without what was wiped; all &= rejected.
-    void add_quality(const std::int32_t* quality, const std::uint8_t* marks, std::int64_t cols, std::int32_t* kept,
-                     std::uint8_t* all) noexcept;
-    std::int64_t count_rejected(const std::uint8_t* marks, std::int64_t cols) noexcept;)
+    // kept |= quality of a frame, without what was wiped; all &= rejected. Gives how many are rejected.
+    std::int64_t add_quality(const std::int32_t* quality, const std::uint8_t* marks, std::int64_t cols,
+                             std::int32_t* kept, std::uint8_t* all) noexcept;)
 
 }  // namespace fleck

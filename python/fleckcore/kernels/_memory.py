@@ -32,9 +32,6 @@ class MappedRows:
         start = np.frombuffer(pages, np.uint8).__array_interface__["data"][0]
         self._here = plane.__array_interface__["data"][0] - start
         self._stride = plane.strides[0]
-        if hasattr(mmap, "MADV_NOHUGEPAGE"):  # or a touch maps 2 MB, as one may have done already
-            pages.madvise(mmap.MADV_NOHUGEPAGE)
-        self.forget(0, plane.shape[0])
 
     def forget(self, first: int, stop: int) -> None:
         """Give back the rows from first to before stop."""
