@@ -167,7 +167,9 @@ def readouts(frame: NDArray[Any], traps: Mapping[str, Any], express: int) -> Riv
         arctic.add_cti,
         few,
         parallel_roe=arctic.ROE(),
-        parallel_ccd=arctic.CCD(traps["full_well_e"], 0.0, traps["fill_power"]),
+        parallel_ccd=arctic.CCD(
+            full_well_depth=traps["full_well_e"], well_fill_power=traps["fill_power"]
+        ),
         parallel_traps=[
             arctic.TrapInstantCapture(density=density, release_timescale=time)
             for density, time in species

@@ -106,7 +106,7 @@ class _Mapped:
             self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ, trackfd=False)
         else:
             self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        if hasattr(mmap, "MADV_NOHUGEPAGE"):  # else to touch a header or a row can map 2 MB
+        if hasattr(mmap, "MADV_NOHUGEPAGE"):  # what is touched is mapped by the page
             self._map.madvise(mmap.MADV_NOHUGEPAGE)
 
     def fill(self, stop: int) -> int:  # noqa: ARG002  # everything is there
