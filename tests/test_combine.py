@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +16,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 import dark_frames
 import fleckcore
 from fleckcore.calibrate import Clipping, CosmicRays, combine
-from fleckcore.errors import MetadataError
+from fleckcore.errors import InputFileError, MetadataError
 from fleckcore.frame import Frame, FrameMeta
+from fleckcore.io import write_image
 
 
 def test_rejection_finds_the_rays_and_keeps_the_rest():
@@ -150,17 +155,81 @@ def test_progress_and_threads_change_nothing():
     assert_array_equal(one.frame.quality, two.frame.quality)
 
 
-def test_mapped_files_are_given_back(tmp_path):
-    from fleckcore.io import write_image
-
+def written(folder: Path, count: int, shape: tuple[int, int] | None = None) -> list[Path]:
     paths = []
-    for seed in range(3):
-        frame = dark_frames.dark("short_dark", seed)
-        paths.append(tmp_path / f"{seed}.fits")
-        write_image(paths[-1], frame.data, [("EXPTIME", 0.5, "")], extension="SCI")
-    frames = [fleckcore.read(path)[0] for path in paths]
-    made = combine(frames, method="median")
-    again = combine(frames, method="median")
-    assert_array_equal(made.frame.data, again.frame.data)
-    wanted = np.median([dark_frames.dark("short_dark", seed).data for seed in range(3)], axis=0)
-    assert_array_equal(made.frame.data, wanted)
+    for seed in range(count):
+        data = dark_frames.dark("short_dark", seed).data
+        if shape:
+            data = np.resize(data, shape)
+        paths.append(folder / f"{seed}.fits")
+        write_image(paths[-1], data, [("EXPTIME", 0.5, "")], extension="SCI")
+    return paths
+
+
+def test_mapped_files_are_read_as_they_are(tmp_path):
+    frames = [fleckcore.read(path)[0] for path in written(tmp_path, 3)]
+    kept = [replace(frame, data=frame.data.copy()) for frame in frames]
+    for method in ("median", "mean"):
+        made, wanted = combine(frames, method=method), combine(kept, method=method)
+        assert_array_equal(made.frame.data, wanted.frame.data)
+    wanted = np.median([frame.data for frame in kept], axis=0)
+    assert_array_equal(combine(frames, method="median").frame.data, wanted)
+
+
+MEMORY = """
+import sys
+import fleckcore
+from fleckcore.calibrate import combine
+
+
+def memory():
+    with open("/proc/self/status") as file:
+        return {line.split()[0]: int(line.split()[1]) >> 10 for line in file if line.startswith(("RssFile", "VmHWM"))}
+
+
+frames = [fleckcore.read(path)[0] for path in sys.argv[1:]]
+before = memory()
+combine(frames, method="median", threads=2)
+after = memory()
+print(after["RssFile:"] - before["RssFile:"], after["VmHWM:"] - before["VmHWM:"])
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="asks Linux for its memory")
+def test_mapped_files_take_no_memory(tmp_path):
+    paths = written(tmp_path, 10, (1024, 4096))
+    command = [sys.executable, "-c", MEMORY, *map(str, paths)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    mapped, all_of_it = map(int, done.stdout.split())
+    results = 4 * 4 * 1024 * 4096 >> 20
+    assert mapped < 8
+    assert all_of_it < results + 24
+
+
+def test_a_file_that_is_replaced_is_what_it_was(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    frames = [fleckcore.read(path.name)[0] for path in written(tmp_path, 3)]
+    monkeypatch.chdir("/")
+    wanted = combine(frames, method="mean").frame.data
+    (tmp_path / "0.fits").rename(tmp_path / "gone.fits")
+    (tmp_path / "2.fits").replace(tmp_path / "1.fits")
+    assert_array_equal(combine(frames, method="mean").frame.data, wanted)
+
+
+def test_a_file_that_ends_early_is_named(tmp_path):
+    frames = [fleckcore.read(path)[0] for path in written(tmp_path, 3, (1000, 300))]
+
+    def shorten(done: int, rows: int) -> None:
+        os.truncate(tmp_path / "2.fits", 8640)
+
+    before = descriptors_of(tmp_path)
+    with pytest.raises(InputFileError, match=r"I04.*2\.fits: cannot be read") as raised:
+        combine(frames, method="mean", threads=1, progress=shorten)
+    assert raised.value.path == tmp_path / "2.fits"
+    assert descriptors_of(tmp_path) == before
+
+
+def descriptors_of(folder: Path) -> int:
+    """Those of this process, where they can be counted: a mapping may keep one of its own."""
+    links = [link for link in Path("/proc/self/fd").glob("*") if link.is_symlink()]
+    return sum(str(folder) in str(link.readlink()) for link in links)

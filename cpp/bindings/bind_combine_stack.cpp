@@ -8,20 +8,24 @@
 namespace fleck::bindings {
 namespace {
 
+using Planes = std::vector<std::optional<py::array>>;
+using Files = std::vector<std::optional<std::pair<int, py::array_t<std::uint8_t>>>>;  // descriptor, and all its bytes
+
 // Arrays are kept alive by the caller's list.
 struct Stack {
   std::vector<StackFrame> frames;
 
-  Stack(const std::vector<py::array>& data, const std::vector<std::optional<py::array>>& error,
-        const std::vector<std::optional<py::array>>& quality, const py::array_t<float>& numbers) {
-    require(!data.empty() && error.size() == data.size() && quality.size() == data.size() && numbers.ndim() == 2 &&
+  Stack(const std::vector<py::array>& data, const Planes& error, const Planes& quality, const py::array_t<float>& numbers,
+        const Files& files) {
+    require(!data.empty() && error.size() == data.size() && quality.size() == data.size() &&
+                files.size() == data.size() && numbers.ndim() == 2 &&
                 numbers.shape(0) == static_cast<py::ssize_t>(data.size()) && numbers.shape(1) == 4,
             "every frame needs data, error, quality and four numbers");
     const auto number = numbers.unchecked<2>();
     for (std::size_t i = 0; i < data.size(); ++i) {
       const auto n = static_cast<py::ssize_t>(i);
       frames.push_back({image_of(data[i]), plane(error[i]), plane(quality[i]), number(n, 0), number(n, 1),
-                        number(n, 2), number(n, 3)});
+                        number(n, 2), number(n, 3), mapped(files[i])});
       const StackFrame& frame = frames.back();
       check(frame.data), check(frame.error), check(frame.quality);
       const bool bits = !frame.quality.data || (frame.quality.dtype != DType::f16 && frame.quality.dtype != DType::f32 &&
@@ -33,6 +37,11 @@ struct Stack {
 
  private:
   static Image plane(const std::optional<py::array>& array) { return array ? image_of(*array) : Image{}; }
+  static MappedFile mapped(const Files::value_type& file) {
+    if (!file) return {};
+    const auto* begin = reinterpret_cast<const std::byte*>(file->second.data());
+    return {file->first, begin, begin + file->second.size()};
+  }
   void check(const Image& image) const {
     const Image& first = frames[0].data;
     require(!image.data || (image.rows == first.rows && image.cols == first.cols), "frames differ in shape");
@@ -53,24 +62,22 @@ struct Results {
 };
 
 // With the interpreter's lock, and after a look for signals.
-auto told(const std::optional<py::function>& after) {
-  return [&after](auto... what) {
+auto told(std::optional<py::function> after) {
+  return [after = std::move(after)](auto... what) {
     const py::gil_scoped_acquire lock;
     if (PyErr_CheckSignals()) throw py::error_already_set();
     if (after) (*after)(what...);
   };
 }
 
-using Planes = std::vector<std::optional<py::array>>;
-
 }  // namespace
 
 void bind_combine_stack(py::module_& m) {
   m.def("combine_stack", [](const std::vector<py::array>& data, const Planes& error, const Planes& quality,
-                            const py::array_t<float>& numbers, const std::string& method, std::int32_t bits, double low,
+                            const py::array_t<float>& numbers, const Files& files, const std::string& method, std::int32_t bits, double low,
                             double high, int rounds, py::array out, py::array out_error, py::array out_quality,
                             py::array used, int threads, const std::optional<py::function>& after) {
-    const Stack stack(data, error, quality, numbers);
+    const Stack stack(data, error, quality, numbers, files);
     const Results results(stack, out, out_error, out_quality, used);
     require(method == "mean" || method == "median" || method == "clipped_mean", "unknown method");
     const StackMethod how = method == "mean"     ? StackMethod::mean
@@ -82,11 +89,11 @@ void bind_combine_stack(py::module_& m) {
   });
   m.def("reject_cosmic_rays",
         [](const std::vector<py::array>& data, const Planes& error, const Planes& quality,
-           const py::array_t<float>& numbers, const std::vector<float>& sigmas, float radius, float spill,
+           const py::array_t<float>& numbers, const Files& files, const std::vector<float>& sigmas, float radius, float spill,
            float scale_noise, bool median, std::int32_t bits, bool exempt, bool accidents, std::int32_t rejected_bit,
            py::array out, py::array out_error, py::array out_quality, py::array used,
            std::optional<py::array> rejected, int threads, const std::optional<py::function>& after) {
-          const Stack stack(data, error, quality, numbers);
+          const Stack stack(data, error, quality, numbers, files);
           const Results results(stack, out, out_error, out_quality, used);
           require(!sigmas.empty() && radius >= 0 && radius <= 100, "sigmas or radius is out of range");
           std::uint8_t* marks = nullptr;
@@ -101,13 +108,20 @@ void bind_combine_stack(py::module_& m) {
           const Running running;
           return reject_cosmic_rays(stack.frames, rules, results.view, marks, threads, tell);
         });
-  m.def("sky_modes", [](const std::vector<py::array>& data, const Planes& quality, std::int32_t bits, int threads,
-                        const std::optional<py::function>& after) {
-    const py::array_t<float> numbers({static_cast<py::ssize_t>(data.size()), py::ssize_t{4}});
-    const Stack stack(data, Planes(data.size()), quality, numbers);
-    const auto tell = told(after);
+  m.def("sky_modes", [](const std::vector<py::array>& data, const Planes& error, const Planes& quality,
+                        const py::array_t<float>& numbers, const Files& files, std::int32_t bits, int threads) {
+    const Stack stack(data, error, quality, numbers, files);
+    const auto tell = told(std::nullopt);
     const Running running;
     return sky_modes(stack.frames, bits, threads, tell);
+  });
+  py::register_local_exception_translator([](std::exception_ptr raised) {
+    try {
+      if (raised) std::rethrow_exception(raised);
+    } catch (const UnreadableFile& failure) {  // as the functions of `os` do with a descriptor
+      errno = failure.code().value();
+      PyErr_SetFromErrnoWithFilenameObject(PyExc_OSError, py::int_(failure.descriptor).ptr());
+    }
   });
 }
 

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "aligned.hpp"
+#include "file_rows.hpp"
 #include "fleck/combine_stack.hpp"
 #include "isa/combine_stack.hpp"
 #include "threads.hpp"
@@ -23,18 +24,30 @@ struct Extremes {
 };
 
 // Rows of values and quality as they are; what stands beyond the last column does not count.
-struct PlainRows {
+class PlainRows {
+ public:
   Aligned<float> value;
   Aligned<std::int32_t> quality;
 
-  explicit PlainRows(const StackFrame& frame) : value(whole_blocks(frame.data.cols)), quality(value.size(), 1) {
-    if (!frame.quality.data) std::fill_n(quality.begin(), frame.data.cols, 0);
+  explicit PlainRows(const StackFrame& frame)
+      : value(whole_blocks(frame.data.cols)),
+        quality(value.size(), 1),
+        cols_(frame.data.cols),
+        data_(frame.data, frame.file),
+        bits_(frame.quality, frame.file),
+        has_quality_(frame.quality.data) {
+    if (!has_quality_) std::fill_n(quality.begin(), cols_, 0);
   }
 
-  void load(const StackFrame& frame, std::int64_t row) {
-    load_row(frame.data, row, 0, frame.data.cols, value.data());
-    if (frame.quality.data) load_bits(frame.quality, row, 0, frame.data.cols, quality.data());
+  void load(std::int64_t row) {
+    load_row(data_.row(row), 0, 0, cols_, value.data());
+    if (has_quality_) load_bits(bits_.row(row), 0, 0, cols_, quality.data());
   }
+
+ private:
+  const std::int64_t cols_;
+  FileRows data_, bits_;
+  const bool has_quality_;
 };
 
 SkyRange sky_range(const StackFrame& frame, std::int32_t bits) {
@@ -42,7 +55,7 @@ SkyRange sky_range(const StackFrame& frame, std::int32_t bits) {
   Extremes seen;
   PlainRows rows(frame);
   for (std::int64_t row = 0; row < frame.data.rows; ++row) {
-    rows.load(frame, row);
+    rows.load(row);
     for (std::int64_t x = 0; x < frame.data.cols; ++x)
       if (const float value = rows.value[x]; (rows.quality[x] & bits) == 0 && std::isfinite(value))
         seen.least = std::min(seen.least, value), seen.sum += value, ++seen.count;
@@ -104,7 +117,7 @@ std::vector<float> sky_modes(std::span<const StackFrame> frames, std::int32_t bi
     PlainRows rows(frame);
     Histogram histogram(range, std::ssize(rows.value));
     for (std::int64_t row = 0; row < frame.data.rows; ++row) {
-      rows.load(frame, row);
+      rows.load(row);
       histogram.add(rows);
     }
     modes[n] = mode_of(histogram.counts(), range);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "aligned.hpp"
+#include "file_rows.hpp"
 #include "fleck/combine_stack.hpp"
 #include "isa/combine_stack.hpp"
 #include "isa.hpp"
@@ -44,7 +45,10 @@ class StackRow {
         variance_(value_.size()),
         sorted_(frames.size() * stack_block),
         quality_(value_.size()) {
-    for (const StackFrame& f : frames) scale_.push_back(f.scale);
+    for (const StackFrame& f : frames) {
+      scale_.push_back(f.scale);
+      sources_.push_back({{f.data, f.file}, {f.error, f.file}, {f.quality, f.file}});
+    }
   }
 
   std::int64_t frames() const { return static_cast<std::int64_t>(frames_.size()); }
@@ -66,13 +70,14 @@ class StackRow {
 
   void enter(std::int64_t frame, std::int64_t row) {
     const StackFrame& f = frames_[frame];
+    auto& [data, error, bits] = sources_[frame];
     float* value = value_.data() + frame * step;
     float* variance = variance_.data() + frame * step;
     std::int32_t* quality = quality_.data() + frame * step;
-    load_row(f.data, row, 0, cols, value);
-    if (f.error.data) load_row(f.error, row, 0, cols, variance);
+    load_row(data.row(row), 0, 0, cols, value);
+    if (f.error.data) load_row(error.row(row), 0, 0, cols, variance);
     if (f.quality.data)
-      load_bits(f.quality, row, 0, cols, quality);
+      load_bits(bits.row(row), 0, 0, cols, quality);
     else
       std::fill_n(quality, cols, 0);
     std::fill(value + cols, value + width, std::numeric_limits<float>::quiet_NaN());
@@ -80,7 +85,12 @@ class StackRow {
     FLECK_PICK(enter_row)(value, variance, quality, width, f.zero, f.scale, f.error.data, f.slope, f.floor);
   }
 
+  struct Sources {
+    FileRows data, error, quality;
+  };
+
   std::span<const StackFrame> frames_;
+  std::vector<Sources> sources_;
   std::vector<std::int16_t> network_;
   std::vector<float> scale_;
   Aligned<float> value_, variance_, sorted_;

@@ -1,5 +1,8 @@
 #include <doctest/doctest.h>
 
+#include <unistd.h>
+
+#include <cstdio>
 #include <limits>
 #include <vector>
 
@@ -163,4 +166,45 @@ TEST_CASE("the sky is where the histogram is highest") {
   const std::vector<fleck::StackFrame> stack{{image_of(data, rows, cols), {}, {}}};
   const std::vector<float> modes = fleck::sky_modes(stack, 0, 1, {});
   CHECK(modes[0] == doctest::Approx(42.5).epsilon(0.02));
+}
+
+TEST_CASE("planes of a mapped file are read from the file") {
+  Frames kept(3);
+  std::FILE* file = std::tmpfile();
+  for (const auto& plane : kept.data) std::fwrite(plane.data(), 4, pixels, file);
+  std::fflush(file);
+  const std::vector<float> mapping(3 * pixels);  // is not looked at
+  const auto* begin = reinterpret_cast<const std::byte*>(mapping.data());
+  const fleck::MappedFile mapped{fileno(file), begin, begin + 12 * pixels};
+  const auto cut = [](fleck::Image image) {
+    return fleck::Image{image.at(1, 3), rows - 1, (cols - 3) / 2, image.row_stride, 2 * image.col_stride, image.dtype};
+  };
+  const auto plane = [&](int n) { return image_of(mapping, rows, cols).data + 4 * n * pixels; };
+
+  for (const bool whole : {true, false}) {
+    std::vector<fleck::StackFrame> in_memory, in_file;
+    for (int n = 0; n < 3; ++n) {
+      fleck::Image image = image_of(kept.data[n], rows, cols), there = image;
+      there.data = plane(n);
+      in_memory.push_back({whole ? image : cut(image), {}, {}});
+      in_file.push_back({whole ? there : cut(there), {}, {}});
+      in_file.back().file = mapped;
+    }
+    for (const int threads : {1, 3}) {
+      Out wanted, seen;
+      fleck::combine_stack(in_memory, fleck::StackMethod::mean, 0, {}, wanted.view(), threads, {});
+      fleck::combine_stack(in_file, fleck::StackMethod::mean, 0, {}, seen.view(), threads, {});
+      CHECK(same_bytes(wanted.data, seen.data));
+    }
+    CHECK(fleck::sky_modes(in_memory, 0, 1, {}) == fleck::sky_modes(in_file, 0, 1, {}));
+  }
+
+  std::vector<fleck::StackFrame> too_short{{image_of(mapping, rows, cols), {}, {}}};
+  too_short[0].data.data = plane(2);
+  too_short[0].file = mapped;
+  REQUIRE(ftruncate(fileno(file), 12 * pixels - 1) == 0);
+  Out out;
+  CHECK_THROWS_AS(fleck::combine_stack(too_short, fleck::StackMethod::mean, 0, {}, out.view(), 1, {}),
+                  fleck::UnreadableFile);
+  std::fclose(file);
 }

@@ -16,6 +16,7 @@ def combine_stack(
     error: Sequence[NDArray[Any] | None],
     quality: Sequence[NDArray[Any] | None],
     numbers: NDArray[np.float32],
+    files: Sequence[tuple[int, NDArray[np.uint8]] | None],
     method: str,
     bits: int,
     low: float,
@@ -33,6 +34,7 @@ def reject_cosmic_rays(
     error: Sequence[NDArray[Any] | None],
     quality: Sequence[NDArray[Any] | None],
     numbers: NDArray[np.float32],
+    files: Sequence[tuple[int, NDArray[np.uint8]] | None],
     sigmas: Sequence[float],
     radius: float,
     spill: float,
@@ -52,10 +54,12 @@ def reject_cosmic_rays(
 ) -> list[int]: ...
 def sky_modes(
     data: Sequence[NDArray[Any]],
+    error: Sequence[NDArray[Any] | None],
     quality: Sequence[NDArray[Any] | None],
+    numbers: NDArray[np.float32],
+    files: Sequence[tuple[int, NDArray[np.uint8]] | None],
     bits: int,
     threads: int,
-    after: Callable[[int], object] | None,
 ) -> list[float]: ...
 
 most_electrons: float

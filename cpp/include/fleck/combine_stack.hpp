@@ -6,25 +6,39 @@
 //
 // Layout   any Images of one shape in (the quality of integers); float32 and int32 out, whose columns are contiguous.
 // Blank    a pixel whose data or error is not finite is never used.
-// Reading  each thread reads its rows once, in order, and tells `after` what it has done with, so that a mapped file may
-//          be forgotten; for cosmic rays also some rows before its first. Sums are taken frame by frame.
-// Scratch  a row of every frame for each thread, 12 bytes a pixel, for cosmic rays 14.
+// Reading  each thread reads its rows once, in order, for cosmic rays also some rows before its first; a frame's file, if
+//          it has one, 32 KB at a time. Throws UnreadableFile. Sums are taken frame by frame.
+// Scratch  a row of every frame for each thread, 12 bytes a pixel, for cosmic rays 14; 32 KB for each plane of a file.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <system_error>
 #include <vector>
 
 #include "fleck/image.hpp"
 
 namespace fleck {
 
+// An open file that is mapped from begin to end: what lies there is read from the file.
+struct MappedFile {
+  int descriptor = -1;  // there is none
+  const std::byte *begin = nullptr, *end = nullptr;
+};
+
+struct UnreadableFile : std::system_error {
+  int descriptor;
+  UnreadableFile(int descriptor_, int error)
+      : std::system_error(error, std::generic_category()), descriptor(descriptor_) {}
+};
+
 struct StackFrame {
   Image data;
   Image error, quality;  // data == nullptr: there is none
   float zero = 0, scale = 1;
   float slope = 0, floor = 0;
+  MappedFile file;
 };
 
 struct StackResult {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from mmap import mmap
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -11,10 +12,9 @@ from numpy.typing import NDArray
 
 from fleckcore.errors import MetadataError
 from fleckcore.frame import Frame, FrameMeta
-from fleckcore.io import require_alike
+from fleckcore.io import opened, require_alike
 from fleckcore.kernels import (
     CosmicRays,
-    MappedRows,
     Stack,
     StackedPlanes,
     combine_stack,
@@ -27,6 +27,7 @@ __all__ = ["METHODS", "Clipping", "Combined", "CosmicRays", "Method", "Scaling",
 Method = Literal["mean", "median", "clipped_mean", "acsrej"]
 METHODS: tuple[Method, ...] = get_args(Method)
 Scaling = Literal["none", "exposure", "level"]
+Files = Sequence[tuple[int, mmap] | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +83,7 @@ def combine(
     Parameters
     ----------
     frames : sequence of Frame
-        Of one chip, place, size and unit. Mapped files are read once (twice with ``sky="mode"``) and given back.
+        Of one chip, place, size and unit. Mapped files are read a few rows at a time (twice with ``sky="mode"``).
     method : {"mean", "median", "clipped_mean", "acsrej"}
         ``"acsrej"``: the cosmic-ray rejection of ACSREJ; the result is the sum of all exposures. The others give a
         typical exposure.
@@ -120,10 +121,13 @@ def combine(
     """
     _check(frames, method, scaling)
     used = [frame for frame in frames if frame.meta.exposure_s != 0] or list(frames)
-    if method == "acsrej":
-        planes, facts = _reject(used, rules, sky, bad_bits, threads, progress)
-    else:
-        planes, facts = _plain(used, method, clipping, scaling, bad_bits, threads, progress)
+    with opened(frame.data for frame in used) as files:
+        if method == "acsrej":
+            planes, facts = _reject(used, files, rules, sky, bad_bits, threads, progress)
+        else:
+            planes, facts = _plain(
+                used, files, method, clipping, scaling, bad_bits, threads, progress
+            )
     meta = _meta(used, method, scaling)
     known = _noise(used[0]) is not None or used[0].error is not None
     frame = Frame(planes.data, planes.error if known else None, planes.quality, meta)
@@ -170,6 +174,7 @@ def _require_same_light(frames: Sequence[Frame], *, per_second: bool) -> None:
 
 def _reject(
     frames: list[Frame],
+    files: Files,
     rules: CosmicRays | None,
     sky: str,
     bad_bits: int | None,
@@ -183,14 +188,11 @@ def _reject(
     times = [frame.meta.exposure_s or 1.0 for frame in frames]
     skies = np.zeros(len(frames), np.float32)
     if sky == "mode":
-        skies = sky_modes(
-            _stack(frames),
-            bad_bits=rules.bad_bits,
-            threads=threads,
-            after=lambda n: _forget(_planes(frames[n : n + 1]), 0, frames[n].shape[0]),
-        )
-    stack = _stack(frames, zero=list(skies), scale=times, noise_wanted=True)
-    planes = reject_cosmic_rays(stack, rules, threads=threads, after=_after(frames, progress))
+        skies = sky_modes(_stack(frames, files), bad_bits=rules.bad_bits, threads=threads)
+    stack = _stack(frames, files, zero=list(skies), scale=times, noise_wanted=True)
+    planes = reject_cosmic_rays(
+        stack, rules, threads=threads, after=_after(frames[0].shape[0], progress)
+    )
     pixels = frames[0].data.size
     told = [
         {
@@ -207,6 +209,7 @@ def _reject(
 
 def _plain(
     frames: list[Frame],
+    files: Files,
     method: Literal["mean", "median", "clipped_mean"],
     clipping: Clipping | None,
     scaling: str,
@@ -218,14 +221,14 @@ def _plain(
     bits = frames[0].meta.masked_bits if bad_bits is None else bad_bits
     scales = [_scale(frame, scaling) for frame in frames]
     planes = combine_stack(
-        _stack(frames, scale=scales),
+        _stack(frames, files, scale=scales),
         method=method,
         bad_bits=bits,
         low=clip.low,
         high=clip.high,
         rounds=clip.rounds,
         threads=threads,
-        after=_after(frames, progress),
+        after=_after(frames[0].shape[0], progress),
     )
     told = [
         {"name": _name(frame), "exposure_s": frame.meta.exposure_s, "scale": scale}
@@ -266,6 +269,7 @@ def _noise(frame: Frame) -> tuple[float, float] | None:
 
 def _stack(
     frames: list[Frame],
+    files: Files,
     *,
     zero: list[float] | float = 0.0,
     scale: list[float] | float = 1.0,
@@ -286,33 +290,24 @@ def _stack(
         zero=zero,
         scale=scale,
         variance=noise or (0.0, 0.0),
+        files=files,
     )
 
 
 def _after(
-    frames: list[Frame], progress: Callable[[int, int], object] | None
-) -> Callable[[int, int], None]:
-    """Give back the rows of mapped files that are done with, and tell how far the work is."""
-    rows_of_all, done, planes = frames[0].shape[0], 0, _planes(frames)
+    rows: int, progress: Callable[[int, int], object] | None
+) -> Callable[[int, int], None] | None:
+    """Tell how far the work is."""
+    if progress is None:
+        return None
+    done = 0
 
     def after(first: int, stop: int) -> None:
         nonlocal done
-        _forget(planes, first, stop)
-        done = min(rows_of_all, done + stop - first)
-        if progress:
-            progress(done, rows_of_all)
+        done = min(rows, done + stop - first)
+        progress(done, rows)
 
     return after
-
-
-def _planes(frames: list[Frame]) -> list[MappedRows]:
-    planes = [plane for one in frames for plane in (one.data, one.error, one.quality)]
-    return [MappedRows(plane) for plane in planes if plane is not None]
-
-
-def _forget(planes: list[MappedRows], first: int, stop: int) -> None:
-    for plane in planes:
-        plane.forget(first, stop)
 
 
 def _meta(frames: list[Frame], method: str, scaling: str) -> FrameMeta:

@@ -8,8 +8,6 @@ each part. Every kind of damage is one `InputFileError`.
 from __future__ import annotations
 
 import gzip
-import mmap
-import sys
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import IO, Protocol
 
 from fleckcore.errors import InputFileError
 from fleckcore.io.cards import CARD, Header, clean_text, parse_cards
+from fleckcore.io.mapped import MappedFile
 
 __all__ = [
     "BITPIX",
@@ -101,13 +100,8 @@ class _Source(Protocol):
 
 
 class _Mapped:
-    def __init__(self, file: IO[bytes]) -> None:
-        if sys.version_info >= (3, 13):  # no descriptor is kept open per frame
-            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ, trackfd=False)
-        else:
-            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        if hasattr(mmap, "MADV_NOHUGEPAGE"):  # what is touched is mapped by the page
-            self._map.madvise(mmap.MADV_NOHUGEPAGE)
+    def __init__(self, file: IO[bytes], path: Path) -> None:
+        self._map = MappedFile(file, path)
 
     def fill(self, stop: int) -> int:  # noqa: ARG002  # everything is there
         return len(self._map)
@@ -198,7 +192,7 @@ def open_blocks(path: str | Path, *, max_pixels: int = 2**31) -> Blocks:
                     "the file is empty.", code="I04", path=path, advice="Download it again."
                 )
             source: _Source
-            source = _Gzipped(file, path) if magic[:2] == b"\x1f\x8b" else _Mapped(file)
+            source = _Gzipped(file, path) if magic[:2] == b"\x1f\x8b" else _Mapped(file, path)
             hdus, warnings = _walk(source, path, max_pixels)
     except OSError as error:
         raise InputFileError(

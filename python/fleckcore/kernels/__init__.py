@@ -26,7 +26,7 @@ from fleckcore.kernels._literal_search import (
 )
 from fleckcore.kernels._measure_feature import measure_feature
 from fleckcore.kernels._median_filter import MEDIAN_MODES, median_filter
-from fleckcore.kernels._memory import MappedRows, sparse_zeros
+from fleckcore.kernels._memory import sparse_zeros
 from fleckcore.kernels._mesh_statistics import Mesh, interpolate_mesh, mesh_statistics
 from fleckcore.kernels._peak_search import Peaks, peak_search
 from fleckcore.kernels._photon_noise import photon_noise
@@ -54,7 +54,6 @@ __all__ = [
     "Components",
     "CosmicRays",
     "LiteralObjects",
-    "MappedRows",
     "Mesh",
     "Peaks",
     "ProfilePatch",

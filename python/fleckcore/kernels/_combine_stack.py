@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from mmap import mmap
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -52,6 +53,9 @@ class Stack:
         A pixel is compared and combined as ``(data - zero) / scale``.
     variance : (float, float)
         Slope and floor: the variance of a pixel without error plane is ``slope * max(data, 0) + floor``.
+    files : sequence of ((int, mmap) or None), optional
+        Descriptor and mapped bytes of the whole file of each frame. Planes that lie in these bytes are read from the
+        file, row by row, and their mapping is not touched: it would count as memory.
     """
 
     data: Sequence[Any]
@@ -60,6 +64,7 @@ class Stack:
     zero: Sequence[float] | float = 0.0
     scale: Sequence[float] | float = 1.0
     variance: tuple[float, float] = (0.0, 0.0)
+    files: Sequence[tuple[int, mmap] | None] | None = None
     _checked: _Checked = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -71,6 +76,7 @@ class _Checked(NamedTuple):
     error: list[NDArray[Any] | None]
     quality: list[NDArray[Any] | None]
     numbers: NDArray[np.float32]
+    files: list[tuple[int, NDArray[np.uint8]] | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,6 +173,8 @@ def combine_stack(
     ------
     ArrayError
         ``A09`` an option out of range.
+    OSError
+        A file cannot be read; ``filename`` is its descriptor.
     """
     if method not in METHODS:
         raise ArrayError(f"method={method!r}, wanted one of {', '.join(METHODS)}.", code="A09")
@@ -222,6 +230,8 @@ def reject_cosmic_rays(
     ------
     ArrayError
         ``A09`` times that are not above 0, ``A12`` a ``rejected`` of another shape or type.
+    OSError
+        A file cannot be read; ``filename`` is its descriptor.
 
     Notes
     -----
@@ -275,7 +285,6 @@ def sky_modes(
     *,
     bad_bits: int = 0,
     threads: int | None = None,
-    after: Callable[[int], object] | None = None,
 ) -> NDArray[np.float32]:
     """Give the most frequent value of each frame, as ACSREJ takes its sky.
 
@@ -287,16 +296,13 @@ def sky_modes(
         Pixels of the first frame with one of these bits do not set the range of the histograms.
     threads : int, optional
         Threads; by default `default_threads`.
-    after : callable, optional
-        Called with the index of each frame that has been read.
 
     Returns
     -------
     ndarray of float32, shape (frames,)
         The peak of a parabola through the highest bin of 1 and its neighbours, over pixels of quality 0.
     """
-    data, _, quality, _ = stack._checked
-    modes = _core.sky_modes(data, quality, int(bad_bits), check_threads(threads), after)
+    modes = _core.sky_modes(*stack._checked, int(bad_bits), check_threads(threads))
     return np.array(modes, np.float32)
 
 
@@ -317,7 +323,7 @@ def _check(stack: Stack) -> _Checked:
                 f"quality[{n}] has dtype {bits.dtype}, wanted integers of up to 32 bits.",
                 code="A09",
             )
-    return _Checked(data, error, quality, _numbers(stack, len(data)))
+    return _Checked(data, error, quality, _numbers(stack, len(data)), _files(stack, len(data)))
 
 
 def _companions(
@@ -352,6 +358,13 @@ def _numbers(stack: Stack, count: int) -> NDArray[np.float32]:
             "zero and scale must be finite, scale not 0, variance 0 or more.", code="A09"
         )
     return numbers
+
+
+def _files(stack: Stack, count: int) -> list[tuple[int, NDArray[np.uint8]] | None]:
+    files = [None] * count if stack.files is None else stack.files
+    if len(files) != count:
+        raise ArrayError(f"{len(files)} files for {count} frames.", code="A12")
+    return [file and (file[0], np.frombuffer(file[1], np.uint8)) for file in files]
 
 
 def _planes(stack: Stack) -> StackedPlanes:
