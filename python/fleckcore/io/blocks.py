@@ -99,15 +99,19 @@ class _Source(Protocol):
     def whole(self) -> memoryview: ...
 
 
-class _Mapped:
+class _Plain:
+    """Mapped, but headers are read: a touch of a mapping may take 2 MB."""
+
     def __init__(self, file: IO[bytes], path: Path) -> None:
+        self._file = file
         self._map = MappedFile(file, path)
 
     def fill(self, stop: int) -> int:  # noqa: ARG002  # everything is there
         return len(self._map)
 
     def piece(self, start: int, stop: int) -> bytes:
-        return self._map[start:stop]
+        self._file.seek(start)
+        return self._file.read(stop - start)
 
     def whole(self) -> memoryview:
         return memoryview(self._map)
@@ -192,7 +196,7 @@ def open_blocks(path: str | Path, *, max_pixels: int = 2**31) -> Blocks:
                     "the file is empty.", code="I04", path=path, advice="Download it again."
                 )
             source: _Source
-            source = _Gzipped(file, path) if magic[:2] == b"\x1f\x8b" else _Mapped(file, path)
+            source = _Gzipped(file, path) if magic[:2] == b"\x1f\x8b" else _Plain(file, path)
             hdus, warnings = _walk(source, path, max_pixels)
     except OSError as error:
         raise InputFileError(
