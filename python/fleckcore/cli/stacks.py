@@ -100,12 +100,14 @@ class Exposures:
 
 def _on_disk(plane: NDArray[Any] | None, folder: Path) -> NDArray[Any] | None:
     """Put a plane into a file and give a view of it."""
+    from fleckcore.io import MappedFile
+
     if plane is None:
         return None
-    path = folder / f"{len(list(folder.iterdir()))}.npy"
-    np.save(path, plane)
-    mapped: NDArray[Any] = np.load(path, mmap_mode="r")
-    return mapped
+    path = folder / str(len(list(folder.iterdir())))
+    plane.tofile(path)
+    with path.open("rb") as file:
+        return np.frombuffer(MappedFile(file, path), plane.dtype).reshape(plane.shape)
 
 
 @contextmanager

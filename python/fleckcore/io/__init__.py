@@ -1,11 +1,12 @@
 """FITS in and out."""
 
 from fleckcore.io.cards import clean_text, safe_name
-from fleckcore.io.mapped import opened
+from fleckcore.io.mapped import MappedFile, opened
 from fleckcore.io.read import is_verified, read, require_alike
 from fleckcore.io.write import atomic_write, write_hdus, write_image
 
 __all__ = [
+    "MappedFile",
     "atomic_write",
     "clean_text",
     "is_verified",
