@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import click
 import numpy as np
-from numpy.typing import NDArray
 
 from fleckcore.errors import FleckError
 
@@ -57,17 +56,18 @@ class Exposures:
         """
         from fleckcore.io import read
 
-        chips: dict[int | None, list[Frame]] = {}
+        chips: dict[int | None, list[Path]] = {}
         for path in self.files:
             with self._used(path):
                 for frame in read(path, profile=self.profile, chip=self.chip):
-                    chips.setdefault(frame.meta.chip, []).append(frame)
-        for frames in chips.values():
+                    chips.setdefault(frame.meta.chip, []).append(path)
+        for chip, paths in chips.items():
             with TemporaryDirectory(prefix=".fleckcore-", dir=self.room) as folder:
                 ready = []
-                for frame in frames:
-                    with self._used(frame.meta.path):
-                        ready.append(self._in_electrons(frame, Path(folder)))
+                for path in paths:
+                    with self._used(path):
+                        for frame in read(path, profile=self.profile, chip=chip):
+                            ready.append(self._in_electrons(frame, Path(folder)))
                 if ready:
                     yield ready
 
@@ -94,20 +94,25 @@ class Exposures:
         if raw.meta.x_offset >= 0:
             return frame
         made = to_electrons(subtract_bias(raw, measure_bias(raw, fit=self.bias_level)))
-        planes = {"data": made.data, "error": made.error}
-        return made.replace(**{name: _on_disk(plane, folder) for name, plane in planes.items()})
+        return _on_disk(made, folder / str(len(list(folder.iterdir()))))
 
 
-def _on_disk(plane: NDArray[Any] | None, folder: Path) -> NDArray[Any] | None:
-    """Put a plane into a file and give a view of it."""
+def _on_disk(frame: Frame, path: Path) -> Frame:
+    """Put the planes of a frame into a file and give views of it."""
     from fleckcore.io import MappedFile
 
-    if plane is None:
-        return None
-    path = folder / str(len(list(folder.iterdir())))
-    plane.tofile(path)
+    planes = {name: getattr(frame, name) for name in ("data", "error", "quality")}
+    planes = {name: plane for name, plane in planes.items() if plane is not None}
+    with path.open("wb") as file:
+        for plane in planes.values():
+            file.write(np.ascontiguousarray(plane).data)
     with path.open("rb") as file:
-        return np.frombuffer(MappedFile(file, path), plane.dtype).reshape(plane.shape)
+        there = MappedFile(file, path)
+    views, start = {}, 0
+    for name, plane in planes.items():
+        views[name] = np.frombuffer(there, plane.dtype, plane.size, start).reshape(plane.shape)
+        start += plane.nbytes
+    return frame.replace(**views)
 
 
 @contextmanager
