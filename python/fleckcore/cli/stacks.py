@@ -12,9 +12,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import click
-import numpy as np
 
-from fleckcore.errors import FleckError
+from fleckcore.errors import FleckError, OutputError
 
 if TYPE_CHECKING:
     from fleckcore.frame import Frame
@@ -77,6 +76,8 @@ class Exposures:
 
         try:
             yield
+        except OutputError:  # no fault of this file
+            raise
         except FleckError as error:
             message = clean_text(str(error))
             self.left_out.append(
@@ -86,7 +87,7 @@ class Exposures:
 
     def _in_electrons(self, frame: Frame, folder: Path) -> Frame:
         from fleckcore.calibrate import measure_bias, subtract_bias, to_electrons
-        from fleckcore.io import read
+        from fleckcore.io import put_aside, read
 
         if self.bias_level == "none" or frame.meta.unit != "DN" or frame.meta.path is None:
             return frame
@@ -94,25 +95,7 @@ class Exposures:
         if raw.meta.x_offset >= 0:
             return frame
         made = to_electrons(subtract_bias(raw, measure_bias(raw, fit=self.bias_level)))
-        return _on_disk(made, folder / str(len(list(folder.iterdir()))))
-
-
-def _on_disk(frame: Frame, path: Path) -> Frame:
-    """Put the planes of a frame into a file and give views of it."""
-    from fleckcore.io import MappedFile
-
-    planes = {name: getattr(frame, name) for name in ("data", "error", "quality")}
-    planes = {name: plane for name, plane in planes.items() if plane is not None}
-    with path.open("wb") as file:
-        for plane in planes.values():
-            file.write(np.ascontiguousarray(plane).data)
-    with path.open("rb") as file:
-        there = MappedFile(file, path)
-    views, start = {}, 0
-    for name, plane in planes.items():
-        views[name] = np.frombuffer(there, plane.dtype, plane.size, start).reshape(plane.shape)
-        start += plane.nbytes
-    return frame.replace(**views)
+        return put_aside(made, folder / str(len(list(folder.iterdir()))))
 
 
 @contextmanager
