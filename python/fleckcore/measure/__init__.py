@@ -9,6 +9,8 @@ from fleckcore.measure.aperture import (
     natural_break,
 )
 from fleckcore.measure.cutout import CutOut, against_others, cut_out
+from fleckcore.measure.ratio import EpochRatio, epoch_ratio, pair_by_level
+from fleckcore.measure.shift import Shift, combine_shifts, measure_shift
 from fleckcore.measure.transmission import (
     Excess,
     Transmission,
@@ -19,15 +21,21 @@ from fleckcore.measure.transmission import (
 __all__ = [
     "Aperture",
     "CutOut",
+    "EpochRatio",
     "Excess",
     "MasterAperture",
     "NaturalBreak",
+    "Shift",
     "Transmission",
     "against_others",
+    "combine_shifts",
     "cut_out",
+    "epoch_ratio",
     "find_aperture",
     "master_aperture",
     "measure_excess",
+    "measure_shift",
     "measure_transmission",
     "natural_break",
+    "pair_by_level",
 ]
