@@ -11,6 +11,14 @@ from fleckcore.measure.aperture import (
 from fleckcore.measure.cutout import CutOut, against_others, cut_out
 from fleckcore.measure.ratio import EpochRatio, epoch_ratio, pair_by_level
 from fleckcore.measure.shift import Shift, combine_shifts, measure_shift
+from fleckcore.measure.trails import (
+    Deficit,
+    PixelBox,
+    Step,
+    box_deficit,
+    find_step,
+    shadow_boxes,
+)
 from fleckcore.measure.transmission import (
     Excess,
     Transmission,
@@ -21,21 +29,27 @@ from fleckcore.measure.transmission import (
 __all__ = [
     "Aperture",
     "CutOut",
+    "Deficit",
     "EpochRatio",
     "Excess",
     "MasterAperture",
     "NaturalBreak",
+    "PixelBox",
     "Shift",
+    "Step",
     "Transmission",
     "against_others",
+    "box_deficit",
     "combine_shifts",
     "cut_out",
     "epoch_ratio",
     "find_aperture",
+    "find_step",
     "master_aperture",
     "measure_excess",
     "measure_shift",
     "measure_transmission",
     "natural_break",
     "pair_by_level",
+    "shadow_boxes",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,7 +129,7 @@ def _smoothed(cut: CutOut, feature: NDArray[np.bool_]) -> NDArray[np.complex128]
     return np.asarray(np.fft.fft2(np.where(np.isfinite(loss), loss, 0.0)) * _gaussian(loss.shape))
 
 
-def _frequencies(shape: tuple[int, ...]) -> tuple[Image, Image]:
+def _frequencies(shape: tuple[int, ...]) -> tuple[NDArray[Any], NDArray[Any]]:
     return 2 * np.pi * np.fft.fftfreq(shape[1])[None, :], 2 * np.pi * np.fft.fftfreq(shape[0])[
         :, None
     ]
