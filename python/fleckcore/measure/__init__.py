@@ -11,6 +11,7 @@ from fleckcore.measure.aperture import (
 from fleckcore.measure.cutout import CutOut, against_others, cut_out
 from fleckcore.measure.ratio import EpochRatio, epoch_ratio, pair_by_level
 from fleckcore.measure.shift import Shift, combine_shifts, measure_shift
+from fleckcore.measure.spectrum import Spectrum, fit_spectrum
 from fleckcore.measure.trails import (
     Deficit,
     PixelBox,
@@ -36,6 +37,7 @@ __all__ = [
     "NaturalBreak",
     "PixelBox",
     "Shift",
+    "Spectrum",
     "Step",
     "Transmission",
     "against_others",
@@ -45,6 +47,7 @@ __all__ = [
     "epoch_ratio",
     "find_aperture",
     "find_step",
+    "fit_spectrum",
     "master_aperture",
     "measure_excess",
     "measure_shift",
