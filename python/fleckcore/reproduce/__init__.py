@@ -46,6 +46,8 @@ QUICK = Extent(shorts=2, every=8, days=2, most_shorts=12, filters=("F435W", "F77
 """A small part of the campaign: in a minute or two, with larger errors."""
 DEEP = 0.3
 """Loss of the pixels in which a fleck is looked for in single darks."""
+LAST = -3
+"""Of the anneals, the one that begins the last whole cycle."""
 
 
 def reproduce(
@@ -120,5 +122,5 @@ def _shape(story: Story, chip: int) -> tuple[int, int]:
 
 def _look_on(story: Story, then: Darks) -> None:
     """Sections 7 and 8: nothing else since (claim 24)."""
-    last = short_darks(story, story.observing.observatory.scene.anneals.dates[-2])
+    last = short_darks(story, story.observing.observatory.scene.anneals.dates[LAST])
     story.note("new_features.later", len(look_for_changes(then, last)))

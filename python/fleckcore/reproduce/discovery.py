@@ -12,7 +12,7 @@ import numpy as np
 from fleckcore.detection.catalog import Catalog
 from fleckcore.detection.search import find
 from fleckcore.frame import Frame
-from fleckcore.measure import cut_out
+from fleckcore.measure import cut_out, find_aperture
 from fleckcore.report.panels import Box, Picture
 from fleckcore.reproduce.observing import without_trails
 from fleckcore.reproduce.story import NewFeature, Story, as_picture
@@ -29,8 +29,8 @@ __all__ = [
 
 NAMES = ("larger", "elongated", "tiny")
 """What the report calls them, by falling area."""
-LEAST_AREA = 16
-"""New sink pixels cover fewer, with their smoothed surroundings."""
+LEAST_PIXELS, LEAST_LOSS = 8, 0.2
+"""Pixels of a new feature that lose more than this. A new sink pixel and its trail are two or three."""
 LEAST_SNR = 10.0
 RECIPE_AREA, RECIPE_REACH = 25, 10.0
 """DETECT_MINAREA of the report, and how near to a fleck a detection is the fleck, pixels."""
@@ -133,23 +133,23 @@ def look_for_changes(before: Darks, after: Darks) -> list[NewFeature]:
             shapes="compact",
         )
         for row in catalog:
-            if row["area"].value < LEAST_AREA or row["snr"] < LEAST_SNR:
+            if row["snr"] < LEAST_SNR:
                 continue
             left, right, bottom, top = (
                 int(row[name].value)
                 for name in ("bbox_xmin", "bbox_xmax", "bbox_ymin", "bbox_ymax")
             )
-            found.append(
-                NewFeature(
-                    name="new",
-                    chip=chip,
-                    x=float(row["x_centroid"].value),
-                    y=float(row["y_centroid"].value),
-                    area=int(row["area"].value),
-                    span=(left, right, bottom, top),
-                    shape=NARROW if 2 * (right - left + 1) < top - bottom + 1 else WIDE,
-                )
+            feature = NewFeature(
+                name="new",
+                chip=chip,
+                x=float(row["x_centroid"].value),
+                y=float(row["y_centroid"].value),
+                area=int(row["area"].value),
+                span=(left, right, bottom, top),
+                shape=NARROW if 2 * (right - left + 1) < top - bottom + 1 else WIDE,
             )
+            if find_aperture(feature.cut(frame), threshold=LEAST_LOSS).pixels >= LEAST_PIXELS:
+                found.append(feature)
     return sorted(found, key=lambda feature: -feature.area)
 
 
