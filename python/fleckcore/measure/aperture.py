@@ -221,6 +221,8 @@ def natural_break(cut: CutOut) -> NaturalBreak:
     Background pixels crowd about 0; those of a feature spread over all losses, a few a bin. The gap is the first bin,
     up from 0, that is followed by one with as many pixels or more. Which bin that is depends on the bins: 15
     histograms, of bins 6 to 10 times as wide as a pixel's noise and begun at three places, are asked.
+    Narrower and wider bins find it at a third and at three times the loss; these were chosen to come out near 5 % in
+    flats of ACS/WFC.
     """
     loss = cut.loss[cut.usable]
     noise = float(np.median(cut.error[cut.usable]))
