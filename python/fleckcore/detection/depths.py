@@ -232,6 +232,12 @@ class FrameDepths:
         depth, error = self._fit_large(feature)
         return depth, self._whole_error(depth, error)
 
+    def alone(self, i: int) -> Image:
+        """Give the light around a feature over its level, without all other large shadows; NaN where not valid."""
+        feature = self._features[i]
+        light = self._left[feature.cut]
+        return light * self._through(i) if feature.radius else light.copy()
+
     def _whole_error(self, depth: float, error: float) -> float:
         """With what the fit's own error leaves out: the unrest of the frame, and an imperfect model."""
         return float(np.hypot(error * self._unrest, self._options.model_error * depth))

@@ -8,6 +8,7 @@ from fleckcore.measure.aperture import (
     master_aperture,
     natural_break,
 )
+from fleckcore.measure.changes import Change, Changes, Drift, find_changes
 from fleckcore.measure.cutout import CutOut, against_others, cut_out
 from fleckcore.measure.ratio import EpochRatio, epoch_ratio, pair_by_level
 from fleckcore.measure.shift import Shift, combine_shifts, measure_shift
@@ -29,8 +30,11 @@ from fleckcore.measure.transmission import (
 
 __all__ = [
     "Aperture",
+    "Change",
+    "Changes",
     "CutOut",
     "Deficit",
+    "Drift",
     "EpochRatio",
     "Excess",
     "MasterAperture",
@@ -46,6 +50,7 @@ __all__ = [
     "cut_out",
     "epoch_ratio",
     "find_aperture",
+    "find_changes",
     "find_step",
     "fit_spectrum",
     "master_aperture",

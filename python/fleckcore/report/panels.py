@@ -112,7 +112,7 @@ class FigureRecord:
     Attributes
     ----------
     number : int
-        Its number.
+        Its number; 0 if it has none.
     caption : str
         What is to be seen.
     rows : tuple of tuple of panels
@@ -149,7 +149,8 @@ def plot_panels(record: FigureRecord, path: str | Path, *, overwrite: bool = Fal
     figure = new_figure(
         max(columns * size * (1.6 if wide else 1.0), 6.0), len(record.rows) * size + 0.9
     )
-    figure.suptitle(f"Figure {record.number}: {printable(record.caption)}", fontsize=9, wrap=True)
+    number = f"Figure {record.number}: " if record.number else ""
+    figure.suptitle(number + printable(record.caption), fontsize=9, wrap=True)
     axes = figure.subplots(len(record.rows), columns, squeeze=False)
     for row, places in zip(record.rows, axes, strict=True):
         for panel, ax in zip(row, places, strict=False):
@@ -193,6 +194,8 @@ def _draw_picture(panel: Picture, ax: Axes) -> None:
         vmax=high,
         interpolation="nearest",
     )
+    ax.set_xlim(extent[:2])
+    ax.set_ylim(extent[2:])
     ax.locator_params(nbins=4)
     for box in panel.boxes:
         width, height = box.x1 - box.x0, box.y1 - box.y0
