@@ -16,9 +16,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 import dark_frames
 import fleckcore
 from fleckcore.calibrate import Clipping, CosmicRays, combine
-from fleckcore.errors import InputFileError, MetadataError
+from fleckcore.errors import InputFileError, MetadataError, OutputError
 from fleckcore.frame import Frame, FrameMeta
-from fleckcore.io import write_image
+from fleckcore.io import opened, put_aside, write_image
 
 
 def test_rejection_finds_the_rays_and_keeps_the_rest():
@@ -233,3 +233,19 @@ def descriptors_of(folder: Path) -> int:
     """Those of this process, where they can be counted: a mapping may keep one of its own."""
     links = [link for link in Path("/proc/self/fd").glob("*") if link.is_symlink()]
     return sum(str(folder) in str(link.readlink()) for link in links)
+
+
+def test_a_frame_that_is_put_aside_is_the_same(tmp_path):
+    frame = dark_frames.dark("long_dark", 3)
+    there = put_aside(frame, tmp_path / "frame")
+    for name in ("data", "error", "quality"):
+        if getattr(frame, name) is not None:
+            assert_array_equal(getattr(there, name), getattr(frame, name))
+    assert there.meta == frame.meta
+    with opened([there.data]) as files:
+        assert files[0] is not None
+    with pytest.raises(OutputError, match=r"R01.*No such file") as raised:
+        put_aside(frame, tmp_path / "nowhere" / "frame")
+    assert raised.value.path == tmp_path / "nowhere" / "frame"
+    with pytest.raises(OutputError, match=r"R01.*No space left"):
+        put_aside(frame, Path("/dev/full"))

@@ -35,10 +35,10 @@ struct UnreadableFile : std::system_error {
 
 struct StackFrame {
   Image data;
-  Image error, quality;  // data == nullptr: there is none
+  Image error = {}, quality = {};  // data == nullptr: there is none
   float zero = 0, scale = 1;
   float slope = 0, floor = 0;
-  MappedFile file;
+  MappedFile file = {};
 };
 
 struct StackResult {

@@ -21,6 +21,7 @@ COMMANDS = {
     "completeness": "Say which shadows a search of a frame would find, and how much of what it lists is real.",
     "cte": "Put back the charge that traps delayed while exposures were read out.",
     "simulate": "Write the exposures of a simulated detector, with everything that is on them known.",
+    "reproduce": "Repeat the report on the flecks of 2017 on a simulated detector, claim by claim.",
     "bench": "Measure the kernels on this machine, beside other programs that are installed.",
     "tune": "Measure how the kernels run fastest on this machine, and write a profile that later runs use.",
     "demo": "Search a real flat, a simulated flat and a simulated Hubble chip pair, and say what was found.",

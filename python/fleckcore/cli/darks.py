@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import InitVar, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,7 +20,7 @@ from fleckcore.cli.stacks import Exposures, bias_option, unused, write_record
 from fleckcore.errors import MetadataError
 
 if TYPE_CHECKING:
-    from fleckcore.calibrate import Combined, Superdark
+    from fleckcore.calibrate import Combined
     from fleckcore.frame import Frame, FrameMeta
     from fleckcore.traps import TrapModels
 
@@ -68,17 +69,18 @@ def command(files: tuple[Path, ...], output: Path, **options: Any) -> int:
     start = time.perf_counter()
     prepare_folder(output)
     inputs = Exposures(files, options["profile"], options["chip"], options["bias_level"], output)
-    with closing(inputs.each_chip()) as chips:
-        made = [_Cycle(frames, options) for frames in chips]
-    if not made:
-        return EXIT_NOTHING_USABLE
-    record: dict[str, Any] = {
-        "output": str(output),
-        "chips": [cycle.record for cycle in made],
-        "files": _write(made, output, options),
-        "not_used": inputs.left_out,
-        "seconds": round(time.perf_counter() - start, 3),
-    }
+    with TemporaryDirectory(prefix=".fleckcore-", dir=output) as room:
+        with closing(inputs.each_chip()) as chips:
+            made = [_Cycle(frames, options, Path(room)) for frames in chips]
+        if not made:
+            return EXIT_NOTHING_USABLE
+        record: dict[str, Any] = {
+            "output": str(output),
+            "chips": [cycle.record for cycle in made],
+            "files": _write(made, output, options),
+            "not_used": inputs.left_out,
+            "seconds": round(time.perf_counter() - start, 3),
+        }
     write_record(output / "darks.json", record)
     click.echo(
         json.dumps(record, allow_nan=False, indent=1)
@@ -90,18 +92,20 @@ def command(files: tuple[Path, ...], output: Path, **options: Any) -> int:
 
 @dataclass
 class _Cycle:
-    """The darks of one chip."""
+    """The darks of one chip; those of the days wait in ``room``."""
 
     frames: InitVar[Sequence[Frame]]
     options: dict[str, Any]
+    room: Path
     metas: list[FrameMeta] = field(init=False)
     base: Combined = field(init=False)
     short: Combined = field(init=False)
-    days: dict[int, Superdark] = field(init=False, default_factory=dict)
+    days: dict[int, Frame] = field(init=False, default_factory=dict)
     record: dict[str, Any] = field(init=False, default_factory=dict)
 
     def __post_init__(self, frames: Sequence[Frame]) -> None:
         from fleckcore.calibrate import DarkLimits, combine_darks, superdark
+        from fleckcore.io import put_aside
 
         self.metas = [frame.meta for frame in frames]
         kinds = {kind: _of(kind, frames) for kind in ("long_dark", "short_dark")}
@@ -118,13 +122,9 @@ class _Cycle:
         told = {}
         for day, exposed in _by_day(kinds["long_dark"]).items():
             daily = self._corrected(combine_darks(exposed, threads=threads))
-            self.days[day] = superdark(
-                self.base.frame, daily.frame, self.short.frame, limits=limits
-            )
-            told[_date(day).strftime("%Y-%m-%d")] = {
-                "exposures": len(exposed),
-                **self.days[day].record,
-            }
+            made = superdark(self.base.frame, daily.frame, self.short.frame, limits=limits)
+            self.days[day] = put_aside(made.frame, self.room / f"{made.frame.meta.chip}-{day}")
+            told[_date(day).strftime("%Y-%m-%d")] = {"exposures": len(exposed), **made.record}
         meta = self.base.frame.meta
         self.record = {
             "chip": meta.chip,
@@ -202,7 +202,7 @@ def _write(made: list[_Cycle], output: Path, options: dict[str, Any]) -> list[st
         names.append(name)
     corrected = options["table"] is not None or options["model"]
     first, last = _interval(made)
-    for number, day in enumerate(made[0].days):
+    for number, day in enumerate(list(made[0].days)):
         begins = _date(min(meta.mjd for meta in made[0].metas if meta.mjd and int(meta.mjd) == day))
         useafter = (
             _given_date(options["useafter"]) if number == 0 and options["useafter"] else begins
@@ -224,7 +224,7 @@ def _write(made: list[_Cycle], output: Path, options: dict[str, Any]) -> list[st
         ]
         write_reference(
             target,
-            [cycle.days[day].frame for cycle in made],
+            [cycle.days.pop(day) for cycle in made],
             about,
             selection=[("CCDAMP", "ABCD", "CCD amplifiers"), ("CCDGAIN", 2.0, "CCD gain (e-/DN)")],
             history=history,

@@ -12,10 +12,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import click
-import numpy as np
-from numpy.typing import NDArray
 
-from fleckcore.errors import FleckError
+from fleckcore.errors import FleckError, OutputError
 
 if TYPE_CHECKING:
     from fleckcore.frame import Frame
@@ -57,17 +55,18 @@ class Exposures:
         """
         from fleckcore.io import read
 
-        chips: dict[int | None, list[Frame]] = {}
+        chips: dict[int | None, list[Path]] = {}
         for path in self.files:
             with self._used(path):
                 for frame in read(path, profile=self.profile, chip=self.chip):
-                    chips.setdefault(frame.meta.chip, []).append(frame)
-        for frames in chips.values():
+                    chips.setdefault(frame.meta.chip, []).append(path)
+        for chip, paths in chips.items():
             with TemporaryDirectory(prefix=".fleckcore-", dir=self.room) as folder:
                 ready = []
-                for frame in frames:
-                    with self._used(frame.meta.path):
-                        ready.append(self._in_electrons(frame, Path(folder)))
+                for path in paths:
+                    with self._used(path):
+                        for frame in read(path, profile=self.profile, chip=chip):
+                            ready.append(self._in_electrons(frame, Path(folder)))
                 if ready:
                     yield ready
 
@@ -77,6 +76,8 @@ class Exposures:
 
         try:
             yield
+        except OutputError:  # no fault of this file
+            raise
         except FleckError as error:
             message = clean_text(str(error))
             self.left_out.append(
@@ -86,7 +87,7 @@ class Exposures:
 
     def _in_electrons(self, frame: Frame, folder: Path) -> Frame:
         from fleckcore.calibrate import measure_bias, subtract_bias, to_electrons
-        from fleckcore.io import read
+        from fleckcore.io import put_aside, read
 
         if self.bias_level == "none" or frame.meta.unit != "DN" or frame.meta.path is None:
             return frame
@@ -94,18 +95,7 @@ class Exposures:
         if raw.meta.x_offset >= 0:
             return frame
         made = to_electrons(subtract_bias(raw, measure_bias(raw, fit=self.bias_level)))
-        planes = {"data": made.data, "error": made.error}
-        return made.replace(**{name: _on_disk(plane, folder) for name, plane in planes.items()})
-
-
-def _on_disk(plane: NDArray[Any] | None, folder: Path) -> NDArray[Any] | None:
-    """Put a plane into a file and give a view of it."""
-    if plane is None:
-        return None
-    path = folder / f"{len(list(folder.iterdir()))}.npy"
-    np.save(path, plane)
-    mapped: NDArray[Any] = np.load(path, mmap_mode="r")
-    return mapped
+        return put_aside(made, folder / str(len(list(folder.iterdir()))))
 
 
 @contextmanager

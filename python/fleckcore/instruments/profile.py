@@ -165,10 +165,14 @@ class Flash(_Model):
 
 
 class Filters(_Model):
-    """``clear`` are patterns of an empty slot; ``known`` empty means that any name is one."""
+    """``clear`` are patterns of an empty slot; ``known`` empty means that any name is one.
+
+    ``pivot_a`` are pivot wavelengths in Angstrom, by filter.
+    """
 
     clear: Patterns = ()
     known: Patterns = ()
+    pivot_a: dict[str, float] = {}
 
 
 class Range(_Model):

@@ -10,11 +10,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any, Self
 
+import numpy as np
 from numpy.typing import NDArray
 
-from fleckcore.errors import InputFileError
+from fleckcore.errors import InputFileError, OutputError
+from fleckcore.frame import Frame
 
-__all__ = ["MappedFile", "mapped_file", "opened"]
+__all__ = ["MappedFile", "mapped_file", "opened", "put_aside"]
 
 MOST_OPEN = 500
 """Files that are open at a time: of the 1024 that a process may have, others need some."""
@@ -97,3 +99,33 @@ def opened(
             raise InputFileError(
                 f"cannot be read: {error.strerror}.", code="I04", path=files[error.filename].path
             ) from None
+
+
+def put_aside(frame: Frame, path: Path) -> Frame:
+    """Write the planes of a frame into a new file, to wait there, and give a frame that looks at it.
+
+    Raises
+    ------
+    OutputError
+        ``R01``: the write failed, for example because the disk is full.
+    """
+    planes = {name: getattr(frame, name) for name in ("data", "error", "quality")}
+    planes = {name: plane for name, plane in planes.items() if plane is not None}
+    try:
+        with path.open("w+b") as file:
+            for plane in planes.values():
+                file.write(np.ascontiguousarray(plane).data)
+            file.flush()
+            there = MappedFile(file, path)
+    except OSError as error:
+        raise OutputError(
+            f"the write failed: {error.strerror}.",
+            code="R01",
+            path=path,
+            advice="Make room, and run again.",
+        ) from None
+    views, start = {}, 0
+    for name, plane in planes.items():
+        views[name] = np.frombuffer(there, plane.dtype, plane.size, start).reshape(plane.shape)
+        start += plane.nbytes
+    return frame.replace(**views)

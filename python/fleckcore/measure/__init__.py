@@ -1,40 +1,85 @@
 """What a feature is: its pixels, the light that it lets through, whether it moved, what readout leaves behind it."""
 
+from fleckcore.measure.aperture import (
+    Aperture,
+    MasterAperture,
+    NaturalBreak,
+    find_aperture,
+    master_aperture,
+    natural_break,
+)
 from fleckcore.measure.contrast import Contrast, contrast
-from fleckcore.measure.cutout import CutOut, cut_out
+from fleckcore.measure.cutout import CutOut, against_others, cut_out
 from fleckcore.measure.height import (
-    ApertureShift,
-    CommonShift,
     Height,
     Penumbra,
-    aperture_shift,
-    common_shift,
     height_of_penumbra,
     height_of_shift,
+    light_shift,
     penumbra,
 )
 from fleckcore.measure.lit import Hypothesis, Nature, Priors, nature
 from fleckcore.measure.rate import EventRate, count_events, rate_of_events
+from fleckcore.measure.ratio import EpochRatio, epoch_ratio, pair_by_level
+from fleckcore.measure.shift import CommonShift, Shift, combine_shifts, measure_shift
+from fleckcore.measure.spectrum import Spectrum, fit_spectrum
+from fleckcore.measure.trails import (
+    Deficit,
+    PixelBox,
+    Step,
+    box_deficit,
+    find_step,
+    shadow_boxes,
+)
+from fleckcore.measure.transmission import (
+    Excess,
+    Transmission,
+    measure_excess,
+    measure_transmission,
+)
 
 __all__ = [
-    "ApertureShift",
+    "Aperture",
     "CommonShift",
     "Contrast",
     "CutOut",
+    "Deficit",
+    "EpochRatio",
     "EventRate",
+    "Excess",
     "Height",
     "Hypothesis",
+    "MasterAperture",
+    "NaturalBreak",
     "Nature",
     "Penumbra",
+    "PixelBox",
     "Priors",
-    "aperture_shift",
-    "common_shift",
+    "Shift",
+    "Spectrum",
+    "Step",
+    "Transmission",
+    "against_others",
+    "box_deficit",
+    "combine_shifts",
     "contrast",
     "count_events",
     "cut_out",
+    "epoch_ratio",
+    "find_aperture",
+    "find_step",
+    "fit_spectrum",
     "height_of_penumbra",
     "height_of_shift",
+    "light_shift",
+    "master_aperture",
+    "measure_excess",
+    "measure_shift",
+    "measure_transmission",
+    "natural_break",
     "nature",
+    "pair_by_level",
     "penumbra",
     "rate_of_events",
+    "shadow_boxes",
 ]

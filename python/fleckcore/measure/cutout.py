@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from fleckcore.errors import ArrayError
 from fleckcore.frame import Frame, FrameMeta
 
-__all__ = ["CutOut", "cut_out"]
+__all__ = ["CutOut", "against_others", "cut_out", "grown"]
 
 MEDIAN_ERROR = math.sqrt(math.pi / 2)
 """Error of the median of many Gaussian values, over that of their mean."""
+CLIP = 4.0
+"""Background pixels that are farther off, in their own standard deviations, do not count."""
 _SIGMA_OF_MAD = 1.482602218505602
 
 
@@ -133,3 +135,47 @@ def _level(values: NDArray[np.float64]) -> tuple[float, float]:
         return math.nan, math.nan
     level = float(np.median(values))
     return level, _SIGMA_OF_MAD * float(np.median(np.abs(values - level)))
+
+
+def against_others(cut: CutOut, feature: NDArray[np.bool_]) -> CutOut:
+    """Divide a cut-out by the background of the pixels that lie more than two away from a feature.
+
+    The background is their mean, without those that are more than 4 standard deviations from their median: the median
+    itself is a sixth of an electron below the mean of counts.
+
+    Raises
+    ------
+    ArrayError
+        ``A12`` a mask of another shape, ``A09`` no usable pixel is left.
+    """
+    if feature.shape != cut.light.shape:
+        raise ArrayError(
+            f"the mask has shape {feature.shape}, the cut-out {cut.light.shape}.", code="A12"
+        )
+    others = cut.usable & ~grown(feature, 2)
+    if not others.any():
+        raise ArrayError("no usable pixel is outside of the mask.", code="A09")
+    level = float(np.median(cut.light[others]))
+    kept = others & (np.abs(cut.light - level) <= CLIP * cut.error)
+    if not level > 0 or not kept.any():
+        raise ArrayError(f"the background is {level:g} of what it was.", code="A09")
+    level = float(cut.light[kept].mean())
+    error = float(np.sqrt((cut.error[kept] ** 2).sum())) / np.count_nonzero(kept)
+    return replace(
+        cut,
+        light=cut.light / level,
+        error=cut.error / level,
+        background=cut.background * level,
+        background_error=cut.background * error,
+    )
+
+
+def grown(mask: NDArray[np.bool_], steps: int = 1) -> NDArray[np.bool_]:
+    """Grow by so many pixels in every direction, diagonals too."""
+    rows, cols = mask.shape
+    wide = np.pad(mask, steps)
+    found = np.zeros_like(mask)
+    for y in range(2 * steps + 1):
+        for x in range(2 * steps + 1):
+            found |= wide[y : y + rows, x : x + cols]
+    return found

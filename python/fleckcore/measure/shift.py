@@ -1,0 +1,206 @@
+"""By how much a feature moved between two epochs of one light."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fleckcore.errors import ArrayError
+from fleckcore.measure.cutout import CutOut, against_others, grown
+from fleckcore.measure.ratio import require_same_place
+
+__all__ = ["Shift", "combine_shifts", "measure_shift"]
+
+SMOOTH = 1.0
+"""Standard deviation of the Gaussian that both epochs are smoothed with, pixels."""
+REACH = 4.0
+"""Largest shift that is looked for, pixels."""
+_STEPS = 30
+
+Image = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Shift:
+    """The way of a feature from an earlier to a later epoch.
+
+    Attributes
+    ----------
+    dx, dy : float
+        Pixels; positive where it moved towards larger x (columns) and y (rows).
+    covariance : ndarray of float64, shape (2, 2)
+        Of (dx, dy).
+    """
+
+    dx: float
+    dy: float
+    covariance: Image
+
+    @property
+    def dx_error(self) -> float:
+        """Standard deviation of `dx`."""
+        return float(math.sqrt(self.covariance[0, 0]))
+
+    @property
+    def dy_error(self) -> float:
+        """Standard deviation of `dy`."""
+        return float(math.sqrt(self.covariance[1, 1]))
+
+    @property
+    def chi_square(self) -> float:
+        """Of no shift, with 2 degrees of freedom."""
+        moved = np.array([self.dx, self.dy])
+        return float(moved @ np.linalg.solve(self.covariance, moved))
+
+    @property
+    def significance(self) -> float:
+        """Gaussian sigmas that are as unlikely as the chi-square: a chance of ``exp(-chi_square / 2)``."""
+        return _sigmas(self.chi_square)
+
+
+def measure_shift(later: CutOut, earlier: CutOut, feature: NDArray[np.bool_]) -> Shift:
+    """Measure how far a feature moved.
+
+    Parameters
+    ----------
+    later, earlier : CutOut
+        Of one place and shape, in the same light.
+    feature : ndarray of bool, of their shape
+        Its pixels, in both epochs.
+
+    Returns
+    -------
+    Shift
+
+    Raises
+    ------
+    ArrayError
+        ``A12`` cut-outs of other places or shapes, ``A09`` nothing whose shift could be seen.
+
+    Notes
+    -----
+    A dark thing that moves to +y makes the pixels above it darker and those below it brighter: in the ratio later
+    over earlier a dark upper half means +y.
+
+    Both epochs are smoothed by the same Gaussian and moved towards each other by half the shift, by a phase in
+    Fourier space, and the shift is what leaves the least squares. Each epoch is treated like the other, so noise does
+    not draw the result towards 0, as it does when one is fitted with the gradient of the other. Errors are propagated
+    from every pixel's own.
+    """
+    require_same_place(later, earlier)
+    epochs = [_smoothed(cut, feature) for cut in (later, earlier)]
+    window = grown(feature, math.ceil(2 * SMOOTH) + 1)
+    moved = _coarse(epochs)
+    for _ in range(_STEPS):
+        gradient, difference = _compared(epochs, moved)
+        normal = _products(gradient, gradient, window)
+        if not np.linalg.det(normal) > 0:
+            raise ArrayError("the feature has no structure that could move.", code="A09")
+        step = -np.linalg.solve(normal, _products(gradient, difference[None], window)[:, 0])
+        moved = np.clip(moved + step, -2 * REACH, 2 * REACH)
+        if np.abs(step).max() < 1e-6:
+            break
+    gradient, _ = _compared(epochs, moved)
+    return Shift(float(moved[0]), float(moved[1]), _covariance(gradient, window, later, earlier))
+
+
+def combine_shifts(shifts: Sequence[Shift]) -> Shift:
+    """Give the mean of independent shifts, weighted by their errors.
+
+    Raises `ArrayError` A09 where there are none.
+    """
+    if not shifts:
+        raise ArrayError("no shift to combine.", code="A09")
+    weights = [np.linalg.inv(shift.covariance) for shift in shifts]
+    covariance = np.linalg.inv(np.sum(weights, axis=0))
+    total = sum(w @ np.array([s.dx, s.dy]) for w, s in zip(weights, shifts, strict=True))
+    moved = covariance @ total
+    return Shift(float(moved[0]), float(moved[1]), covariance)
+
+
+def _smoothed(cut: CutOut, feature: NDArray[np.bool_]) -> NDArray[np.complex128]:
+    """Give the Fourier transform of the smoothed loss; pixels without a value lose nothing."""
+    loss = against_others(cut, grown(feature, 2)).loss
+    return np.asarray(np.fft.fft2(np.where(np.isfinite(loss), loss, 0.0)) * _gaussian(loss.shape))
+
+
+def _frequencies(shape: tuple[int, ...]) -> tuple[NDArray[Any], NDArray[Any]]:
+    return 2 * np.pi * np.fft.fftfreq(shape[1])[None, :], 2 * np.pi * np.fft.fftfreq(shape[0])[
+        :, None
+    ]
+
+
+def _gaussian(shape: tuple[int, ...]) -> Image:
+    kx, ky = _frequencies(shape)
+    return np.asarray(np.exp(-0.5 * SMOOTH**2 * (kx**2 + ky**2)))
+
+
+def _shifted(transform: NDArray[np.complex128], dx: float, dy: float) -> NDArray[np.complex128]:
+    kx, ky = _frequencies(transform.shape)
+    return np.asarray(transform * np.exp(-1j * (kx * dx + ky * dy)))
+
+
+def _compared(epochs: Sequence[NDArray[np.complex128]], moved: Image) -> tuple[Image, Image]:
+    """Give the gradient of the mean of both epochs, moved to where they meet, and what differs there.
+
+    A shift that is too small by s leaves later - earlier = -s times the gradient.
+    """
+    half = moved / 2
+    later, earlier = _shifted(epochs[0], *-half), _shifted(epochs[1], *half)
+    kx, ky = _frequencies(later.shape)
+    mean = (later + earlier) / 2
+    gradient = np.stack([np.fft.ifft2(1j * k * mean).real for k in (kx, ky)])
+    return gradient, np.fft.ifft2(later - earlier).real
+
+
+def _products(one: Image, other: Image, window: NDArray[np.bool_]) -> Image:
+    return np.asarray(np.einsum("ap,bp->ab", one[:, window], other[:, window]))
+
+
+def _coarse(epochs: Sequence[NDArray[np.complex128]]) -> Image:
+    """Give the whole pixels by which the epochs are most alike, within reach."""
+    alike = np.fft.ifft2(epochs[0] * np.conj(epochs[1])).real
+    rows, cols = alike.shape
+    y, x = (np.rint(np.fft.fftfreq(size) * size) for size in (rows, cols))
+    alike[(np.abs(y)[:, None] > REACH) | (np.abs(x) > REACH)] = -np.inf
+    row, col = np.unravel_index(int(np.argmax(alike)), alike.shape)
+    return np.array([x[col], y[row]])
+
+
+def _covariance(
+    gradient: Image, window: NDArray[np.bool_], later: CutOut, earlier: CutOut
+) -> Image:
+    variance = np.where(
+        np.isfinite(later.error + earlier.error), later.error**2 + earlier.error**2, 0
+    )
+    smooth = _gaussian(variance.shape)
+    weights = np.stack(
+        [np.fft.ifft2(np.fft.fft2(part * window) * smooth).real for part in gradient]
+    )
+    everywhere = np.ones(window.shape, bool)
+    normal = _products(gradient, gradient, window)
+    # The gradient is that of noise too, which adds to its square.
+    kx, ky = _frequencies(variance.shape)
+    kernel = (smooth**2 * (kx**2 + ky**2)).mean() / 2
+    normal -= np.eye(2) * kernel * float((variance / 4)[window].sum())
+    if not np.linalg.eigvalsh(normal).min() > 0:
+        raise ArrayError("the feature is too faint for its shift to be seen.", code="A09")
+    inverse = np.linalg.inv(normal)
+    return np.asarray(inverse @ _products(weights * variance, weights, everywhere) @ inverse)
+
+
+def _sigmas(chi_square: float) -> float:
+    """Solve erfc(s / sqrt(2)) = exp(-chi_square / 2)."""
+    low, high = 0.0, math.sqrt(chi_square)
+    for _ in range(60):
+        middle = (low + high) / 2
+        if middle > 36 or math.log(math.erfc(middle / math.sqrt(2))) < -chi_square / 2:
+            high = middle
+        else:
+            low = middle
+    return low

@@ -1,0 +1,108 @@
+"""Exposures of the simulated detector, taken and calibrated as a user would: raw files in, electrons out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from fleckcore.calibrate import (
+    combine_darks,
+    correct_cte,
+    measure_bias,
+    subtract_bias,
+    to_electrons,
+)
+from fleckcore.frame import Frame
+from fleckcore.instruments import load_profile, model_traps
+from fleckcore.io import put_aside, read, write_hdus
+from fleckcore.simulate import Exposure, Observatory
+from fleckcore.simulate.observatory import file_name
+
+__all__ = ["Observing", "mean_frame", "without_trails"]
+
+Told = Callable[[str, int, int], object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observing:
+    """How exposures are made and read.
+
+    Attributes
+    ----------
+    observatory : Observatory
+        Of the scene.
+    room : Path
+        Folder in which files wait while they are needed.
+    threads : int, optional
+        Of the kernels.
+    told : callable, optional
+        Called with what is done, how much of it and out of how much.
+    """
+
+    observatory: Observatory
+    room: Path
+    threads: int | None = None
+    told: Told | None = None
+
+    @contextmanager
+    def frames(self, exposures: Sequence[Exposure], what: str) -> Iterator[dict[int, list[Frame]]]:
+        """Expose, and give the frames of each chip in electrons, in the order of ``exposures``."""
+        with TemporaryDirectory(prefix=".fleckcore-", dir=self.room) as name:
+            folder = Path(name)
+            chips: dict[int, list[Frame]] = {}
+            for count, exposure in enumerate(exposures, 1):
+                path = folder / file_name(exposure)
+                write_hdus(path, self.observatory.hdus(exposure, threads=self.threads))
+                for raw in read(path, trim=False):
+                    light = to_electrons(subtract_bias(raw, measure_bias(raw)))
+                    kept = put_aside(light, folder / f"{path.stem}-{light.meta.chip}")
+                    chips.setdefault(light.meta.chip or 0, []).append(kept)
+                path.unlink()
+                if self.told:
+                    self.told(what, count, len(exposures))
+            yield dict(sorted(chips.items()))
+
+    def means(self, exposures: Sequence[Exposure], what: str) -> dict[int, Frame]:
+        """Expose, and give each chip's mean exposure without cosmic rays."""
+        with self.frames(exposures, what) as chips:
+            return {chip: self.mean(frames) for chip, frames in chips.items()}
+
+    def mean(self, frames: Sequence[Frame]) -> Frame:
+        """Give the mean of exposures of one kind, without cosmic rays."""
+        return mean_frame(combine_darks(frames, threads=self.threads).frame, len(frames))
+
+
+def mean_frame(total: Frame, count: int) -> Frame:
+    """Give the mean of exposures from their sum, with its error and the read noise that it has."""
+
+    def part(value: float | None) -> float | None:
+        return None if value is None else value / count
+
+    areas = tuple(
+        replace(
+            area,
+            read_noise_e=None if area.read_noise_e is None else area.read_noise_e / count**0.5,
+        )
+        for area in total.meta.areas
+    )
+    meta = replace(
+        total.meta,
+        exposure_s=part(total.meta.exposure_s),
+        flash_s=part(total.meta.flash_s),
+        areas=areas,
+    )
+    error = None if total.error is None else total.error / count
+    return total.replace(data=total.data / count, error=error, meta=meta)
+
+
+def without_trails(frame: Frame, *, threads: int | None = None) -> Frame:
+    """Put trapped charge back, with the traps of the instrument's profile at the frame's date."""
+    profile = load_profile(frame.meta.profile)
+    assert frame.meta.mjd is not None
+    noise = {area.amplifier: area.read_noise_e or 0.0 for area in frame.meta.areas}
+    models = model_traps(profile, frame.meta.mjd)
+    corrected, _ = correct_cte(frame, models, read_noise_e=noise, threads=threads)
+    return corrected
