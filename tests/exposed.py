@@ -6,7 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fleckcore.frame import Frame, FrameMeta
+from fleckcore.measure import CutOut, cut_out
+from fleckcore.simulate import Obstruction
+from fleckcore.simulate.shading import shade
 
+LAMP, FLASH = (60_000.0, 3), (64.0, 28)
+"""Electrons of an exposure, and exposures."""
 READ_NOISE_E = 4.0
 SIDE = 60
 
@@ -32,3 +37,20 @@ def square(side: int, *, shape: tuple[int, int] = (SIDE, SIDE)) -> NDArray[np.bo
 def pull(found: list[float]) -> tuple[float, float]:
     """Mean and width of (found - true) / error."""
     return float(np.mean(found)), float(np.std(found))
+
+
+def shadow(
+    item: Obstruction,
+    light: tuple[float, int],
+    random: np.random.Generator,
+    *,
+    response: float | np.ndarray = 1.0,
+    slope: tuple[float, float] = (0.0, 0.0),
+    shape: tuple[int, int] = (40, 40),
+) -> CutOut:
+    """A cut-out of a shadow, in light that varies over the frame."""
+    level, exposures = light
+    y, x = np.mgrid[:SIDE, :SIDE] - SIDE / 2
+    mean = level * (1 + slope[0] * x + slope[1] * y) * response
+    shade((mean,), item)
+    return cut_out(exposed(mean, exposures, random), SIDE / 2, SIDE / 2, shape=shape)

@@ -12,7 +12,7 @@ from fleckcore.errors import ArrayError
 from fleckcore.frame import Frame, FrameMeta
 from fleckcore.measure import contrast
 
-SEEDS = 300
+SEEDS = 1000
 
 
 def made(
@@ -51,8 +51,9 @@ def made(
     ],
 )
 def test_errors_are_right(level, loss, exposures, side, more):
+    """Of one pixel in one exposure the pull is 0.07, which takes more seeds to tell from 0.1."""
     deficits, depths = [], []
-    for seed in range(SEEDS):
+    for seed in range(SEEDS if side > 1 else 3 * SEEDS):
         frame = made(seed, level, loss, exposures, side, **more)
         found = contrast(frame, square(side, shape=frame.shape))
         deficits.append((found.deficit - level * loss) / found.deficit_error)

@@ -46,19 +46,16 @@ def seen(
     darks: int = 1,
     unflashed: int = 1,
     priors: Priors | None = None,
-    before: bool | None = None,
     **more: float,
 ) -> Nature:
     random = np.random.default_rng(seed)
     charge = planted(kind, side, random, **more)
     short = {"kind": "short_dark", "exposure_s": 0.5, "flash_s": 4.6}
-    earlier = charge[0] if before else np.full((SIDE, SIDE), FLASH_E)
     return nature(
         exposed(charge[0], darks, random, **short),
         exposed(charge[1], unflashed, random, kind="unflashed_dark", exposure_s=LONG_S),
         exposed(charge[2], 1, random, kind="flat", exposure_s=3.0) if flat else None,
         aperture=square(side),
-        before=None if before is None else exposed(earlier, darks, random, **short),
         priors=priors,
     )
 
@@ -165,14 +162,6 @@ def test_a_prior_of_nothing_for_what_fits():
     assert found.verdict == "none"
 
 
-def test_what_was_there_before_is_rather_a_defect():
-    new, old = (seen("dead", 2, 7, loss=0.6, flat=False, before=before) for before in (False, True))
-    odds = [one.probability("dead") / one.probability("particle") for one in (new, old)]
-    assert old.frames == ("flashed", "unflashed", "before")
-    # The earlier frame measures the loss too, and so changes a little besides.
-    assert odds[1] / odds[0] == pytest.approx((0.9 / 0.5) / (0.1 / 0.5), rel=0.3)
-
-
 def test_a_long_flashed_dark_has_dark_current_that_a_particle_leaves():
     random = np.random.default_rng(8)
     flash, dark, _ = planted("particle", 12, random, loss=0.5)
@@ -192,7 +181,7 @@ def test_refusals():
         other = frame.replace(meta=FrameMeta(unit=unit))
         with pytest.raises(MetadataError, match="M07"):
             nature(frame, other, aperture=square(3))
-    for wrong in ({"trap": -1}, {"tolerance": 0}, {"trap_e": (9, 3)}, {"dead_before": 2}):
+    for wrong in ({"trap": -1}, {"tolerance": 0}, {"trap_e": (9, 3)}):
         with pytest.raises(ArrayError, match="A09"):
             Priors(**wrong)
     with pytest.raises(ArrayError, match="A09"):

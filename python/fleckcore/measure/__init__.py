@@ -15,13 +15,18 @@ from fleckcore.measure.height import (
     Penumbra,
     height_of_penumbra,
     height_of_shift,
-    light_shift,
     penumbra,
 )
 from fleckcore.measure.lit import Hypothesis, Nature, Priors, nature
 from fleckcore.measure.rate import EventRate, count_events, rate_of_events
 from fleckcore.measure.ratio import EpochRatio, epoch_ratio, pair_by_level
-from fleckcore.measure.shift import CommonShift, Shift, combine_shifts, measure_shift
+from fleckcore.measure.shift import (
+    CommonShift,
+    Shift,
+    combine_shifts,
+    light_shift,
+    measure_shift,
+)
 from fleckcore.measure.spectrum import Spectrum, fit_spectrum
 from fleckcore.measure.trails import (
     Deficit,

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fleckcore.detection.measure import grow
 from fleckcore.errors import ArrayError
 from fleckcore.frame import Frame
-from fleckcore.measure.ground import SIGMA_OF_MAD, Ground, fit_ground
+from fleckcore.measure.cutout import SIGMA_OF_MAD, grown
+from fleckcore.measure.ground import Ground, fit_ground
 
 __all__ = ["Contrast", "contrast"]
 
@@ -161,7 +161,7 @@ def contrast(
         None if frame.quality is None else frame.quality[rows, cols],
         frame.meta,
     )
-    return _measure(cut, feature, ~grow(feature, gap), clip_sigma)
+    return _measure(cut, feature, ~grown(feature, gap), clip_sigma)
 
 
 def _measure(

@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fleckcore.errors import ArrayError
+from fleckcore.measure.cutout import SIGMA_OF_MAD, CutOut
 
-__all__ = ["Ground", "fit_ground"]
-
-SIGMA_OF_MAD = 1.482602218505602
+__all__ = ["Ground", "fit_ground", "lost_light"]
 
 _SWEEPS = 4
 _LEAST = 16
@@ -71,3 +70,20 @@ def fit_ground(data: Array, around: Mask, *, clip_sigma: float = 4.0) -> Ground:
         level = np.tensordot(inverse @ (axes[:, even] @ data[even]), axes, 1)
         noise = float((data - level)[even].std())
     return Ground(level, even, noise, axes, inverse)
+
+
+def lost_light(cut: CutOut, window: Mask) -> tuple[Array, Array, Ground]:
+    """Give loss and error against the ground around a window, both 0 outside of it, and that ground.
+
+    Raises `ArrayError` A12 for a window of another shape, A09 for too little ground or where no light is lost.
+    """
+    if window.shape != cut.light.shape:
+        raise ArrayError(
+            f"the mask has shape {window.shape}, the cut-out {cut.light.shape}.", code="A12"
+        )
+    ground = fit_ground(np.where(cut.usable, cut.light, 0.0), cut.usable & ~window)
+    inside = cut.usable & window
+    lost = np.where(inside, 1 - cut.light / ground.level, 0.0)
+    if not lost.sum() > 0:
+        raise ArrayError("no light is lost.", code="A09")
+    return lost, np.where(inside, cut.error / ground.level, 0.0), ground

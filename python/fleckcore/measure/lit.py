@@ -8,8 +8,9 @@ is.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,8 @@ __all__ = ["Hypothesis", "Nature", "Priors", "nature"]
 Array = NDArray[np.float64]
 
 KINDS = ("particle", "trap", "dead")
+FLASHED, UNFLASHED = 0, 1
+"""Places of these frames."""
 SURE = 0.9
 SEEN_SIGMA = 3.0
 MISFIT = 16.0
@@ -43,9 +46,6 @@ class Priors:
     ----------
     particle, trap, dead : float
         How frequent each is among such features; only their ratios count.
-    particle_before, trap_before, dead_before : float
-        Probability that each, if that is what it is, was there already when an earlier frame was exposed. Particles
-        fall at any time; most traps and dead pixels are as old as the detector.
     trap_e : (float, float)
         Least and greatest charge of a trap, electrons (the frames' unit), as many per decade everywhere. A sink pixel
         of ACS takes 10 or more (ACS ISR 2024-01), one of WFC3 up to 100 (WFC3 Data Handbook, 6.7).
@@ -57,22 +57,14 @@ class Priors:
     particle: float = 1.0
     trap: float = 1.0
     dead: float = 1.0
-    particle_before: float = 0.5
-    trap_before: float = 0.9
-    dead_before: float = 0.9
     trap_e: tuple[float, float] = (10.0, 100.0)
     tolerance: float = 0.1
 
     def __post_init__(self) -> None:
         weights = (self.particle, self.trap, self.dead)
-        chances = (self.particle_before, self.trap_before, self.dead_before)
         low, high = self.trap_e
         for good, wanted in (
-            (
-                min(weights) >= 0 and 0 < sum(weights) < math.inf,
-                "weights from 0 on, not all 0",
-            ),
-            (min(chances) >= 0 and max(chances) <= 1, "probabilities from 0 to 1"),
+            (min(weights) >= 0 and 0 < sum(weights) < math.inf, "weights from 0 on, not all 0"),
             (0 < low < high < math.inf, "trap_e to rise, from above 0"),
             (0.01 <= self.tolerance < 1, "tolerance from 0.01 to below 1"),
         ):
@@ -114,7 +106,7 @@ class Nature:
     Attributes
     ----------
     frames : tuple of str
-        Which were there, of ``flashed``, ``unflashed``, ``flat`` and ``before``.
+        Which were there, of ``flashed``, ``unflashed`` and ``flat``.
     measured : tuple of Contrast
         What is missing in each.
     hypotheses : tuple of Hypothesis
@@ -140,7 +132,7 @@ class Nature:
         Else ``"undecided"``; ``"unseen"`` where the flashed frame shows no deficit of three standard deviations;
         ``"none"`` where even the best does not describe the frames.
         """
-        if self.measured[0].snr < SEEN_SIGMA:
+        if self.measured[FLASHED].snr < SEEN_SIGMA:
             return "unseen"
         if self.best.chi2 > MISFIT:
             return "none"
@@ -153,8 +145,9 @@ class Nature:
         Below about 3, a particle and dead pixels look the same in the unflashed frame.
         """
         dead = self.hypotheses[KINDS.index("dead")]
-        error = math.hypot(self.measured[1].deficit_error, float(dead.expected_error[1]))
-        return float(dead.expected[1]) / error
+        known = float(dead.expected_error[UNFLASHED])
+        error = math.hypot(self.measured[UNFLASHED].deficit_error, known)
+        return float(dead.expected[UNFLASHED]) / error
 
     def probability(self, name: str) -> float:
         """Probability of a hypothesis."""
@@ -169,7 +162,6 @@ def nature(
     aperture: NDArray[np.bool_],
     x0: int = 0,
     y0: int = 0,
-    before: Frame | None = None,
     priors: Priors | None = None,
 ) -> Nature:
     """Tell a particle from a trap and from dead pixels.
@@ -194,8 +186,6 @@ def nature(
         Pixels of the feature, not chosen on these frames.
     x0, y0 : int
         Position of the aperture's pixel ``[0, 0]`` in the frames, as of a `CutOut`.
-    before : Frame, optional
-        A flashed dark from before the feature appeared.
     priors : Priors, optional
         What is believed before; by default the three are equally probable.
 
@@ -211,20 +201,21 @@ def nature(
     MetadataError
         ``M07`` frames of different units, or of a rate.
     """
-    given = {"flashed": flashed, "unflashed": unflashed, "flat": flat, "before": before}
-    frames = {name: frame for name, frame in given.items() if frame is not None}
+    frames = {"flashed": flashed, "unflashed": unflashed}
+    if flat is not None:
+        frames["flat"] = flat
     _require_alike(frames)
     priors = priors or Priors()
-    measured = {name: contrast(frame, aperture, x0=x0, y0=y0) for name, frame in frames.items()}
-    level = np.array([max(0.0, one.level) for one in measured.values()])
+    measured = tuple(contrast(frame, aperture, x0=x0, y0=y0) for frame in frames.values())
+    level = np.array([max(0.0, one.level) for one in measured])
     models = (
-        _proportional(level - _dark(frames, level)),
-        _trapped(level, measured["flashed"].pixels, priors.trap_e),
+        _proportional(level - _dark(list(frames.values()), level)),
+        _trapped(level, measured[FLASHED].pixels, priors.trap_e),
         _proportional(level),
     )
     return Nature(
         frames=tuple(frames),
-        measured=tuple(measured.values()),
+        measured=measured,
         hypotheses=_compare(models, measured, priors),
         priors=priors,
     )
@@ -243,15 +234,13 @@ def _require_alike(frames: dict[str, Frame]) -> None:
         )
 
 
-def _dark(frames: dict[str, Frame], level: Array) -> Array:
+def _dark(frames: Sequence[Frame], level: Array) -> Array:
     """Dark current in each frame: all of the unflashed one; of others as their time says, where it is known."""
-    names = list(frames)
-    unflashed = names.index("unflashed")
-    seconds = np.array([_seconds(frame) for frame in frames.values()])
-    dark = np.zeros(len(names))
-    if seconds[unflashed] > 0:
-        dark = np.minimum(level, level[unflashed] * seconds / seconds[unflashed])
-    dark[unflashed] = level[unflashed]
+    seconds = np.array([_seconds(frame) for frame in frames])
+    dark = np.zeros(len(frames))
+    if seconds[UNFLASHED] > 0:
+        dark = np.minimum(level, level[UNFLASHED] * seconds / seconds[UNFLASHED])
+    dark[UNFLASHED] = level[UNFLASHED]
     return dark
 
 
@@ -278,65 +267,42 @@ def _trapped(level: Array, pixels: int, trap_e: tuple[float, float]) -> Array:
 
 
 def _compare(
-    models: tuple[Array, ...], measured: Mapping[str, Contrast], priors: Priors
+    models: tuple[Array, ...], measured: Sequence[Contrast], priors: Priors
 ) -> tuple[Hypothesis, ...]:
     """Weigh the hypotheses, each given as the equally probable cases of what it takes from each frame."""
-    weighed = [
-        _weigh(cases, measured, priors.tolerance, getattr(priors, f"{name}_before"))
-        for name, cases in zip(KINDS, models, strict=True)
-    ]
     prior = np.array([getattr(priors, name) for name in KINDS], float)
     prior /= prior.sum()
+    weighed = [_weigh(cases, measured, priors.tolerance) for cases in models]
     with np.errstate(divide="ignore"):
-        posterior = np.log(prior) + [log_likelihood for log_likelihood, *_ in weighed]
+        posterior = np.log(prior) + [one["log_likelihood"] for one in weighed]
     posterior = np.exp(posterior - posterior.max())
     posterior /= posterior.sum()
     return tuple(
-        Hypothesis(
-            name=name,
-            prior=float(prior[i]),
-            probability=float(posterior[i]),
-            log_likelihood=log_likelihood,
-            chi2=chi2,
-            expected=expected,
-            expected_error=expected_error,
-        )
-        for i, (name, (log_likelihood, chi2, expected, expected_error)) in enumerate(
-            zip(KINDS, weighed, strict=True)
-        )
+        Hypothesis(name=name, prior=float(before), probability=float(after), **one)
+        for name, before, after, one in zip(KINDS, prior, posterior, weighed, strict=True)
     )
 
 
-def _weigh(
-    cases: Array, measured: Mapping[str, Contrast], tolerance: float, chance_before: float
-) -> tuple[float, float, Array, Array]:
-    """Give log likelihood and chi-square of a hypothesis, and what it expects of each frame after the flashed one."""
-    names = list(measured)
-    flashed = names.index("flashed")
-    deficit = np.array([one.deficit for one in measured.values()])
-    own = np.column_stack(
-        [
-            np.hypot(one.error_for(case), _GRAIN * one.level)
-            for one, case in zip(measured.values(), cases.T, strict=True)
-        ]
+def _weigh(cases: Array, measured: Sequence[Contrast], tolerance: float) -> dict[str, Any]:
+    """Give what `Hypothesis` says of the frames."""
+    deficit = np.array([one.deficit for one in measured])
+    own = [
+        np.hypot(one.error_for(case), _GRAIN * one.level)
+        for one, case in zip(measured, cases.T, strict=True)
+    ]
+    told_by_flashed = np.arange(len(measured)) != FLASHED
+    misfit, density = _gaussian(
+        deficit - cases, np.hypot(np.column_stack(own), tolerance * told_by_flashed * cases)
     )
-    model = tolerance * cases
-    model[:, flashed] = 0.0
-    sigma = np.hypot(own, model)
-    misfit, density = _gaussian(deficit - cases, sigma)
-    if "before" in measured:
-        i = names.index("before")
-        absent_misfit, absent = _gaussian(deficit[i], measured["before"].error_for(np.zeros(())))
-        with np.errstate(divide="ignore"):
-            there, away = np.log([chance_before, 1 - chance_before])
-        density[:, i] = np.logaddexp(there + density[:, i], away + absent)
-        misfit[:, i] = np.minimum(misfit[:, i], absent_misfit)
-    expected, spread = _moments(cases, density[:, flashed])
-    spread = np.hypot(spread, np.where(np.arange(len(names)) == flashed, 0.0, tolerance * expected))
+    expected, spread = _moments(cases, density[:, FLASHED])
     whole = density.sum(axis=1)
     best = float(whole.max())
-    evidence = best + math.log(float(np.exp(whole - best).mean()))
-    return evidence, float(misfit.sum(axis=1).min()), expected, spread
+    return {
+        "log_likelihood": best + math.log(float(np.exp(whole - best).mean())),
+        "chi2": float(misfit.sum(axis=1).min()),
+        "expected": expected,
+        "expected_error": np.hypot(spread, tolerance * told_by_flashed * expected),
+    }
 
 
 def _gaussian(residual: Array, sigma: Array) -> tuple[Array, Array]:
