@@ -62,12 +62,15 @@ class JointResult:
         The mean of all frames, as it was searched and measured.
     frame : Frame
         The mean of all frames.
+    templates : list of Template
+        Where each row takes light.
     """
 
     catalog: Catalog
     labels: NDArray[np.int32]
     normalised: Normalised
     frame: Frame
+    templates: list[Template]
 
 
 def find_all(
@@ -314,7 +317,7 @@ class _JointSearch:
             part[one.template.footprint & (part == 0)] = label
         catalog = self._catalog(joint, new, depths, errors)
         catalog.meta |= self._meta(shares)
-        return JointResult(catalog, labels, joint.normalised, frame)
+        return JointResult(catalog, labels, joint.normalised, frame, every)
 
     def _mean(self) -> tuple[Frame, list[float]]:
         """Give the mean of the frames, and the part of each in it; of one frame, that frame."""

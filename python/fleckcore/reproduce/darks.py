@@ -14,7 +14,6 @@ from fleckcore.instruments import load_profile
 from fleckcore.measure import CutOut, cut_out, measure_transmission
 from fleckcore.report.panels import Box, Picture
 from fleckcore.reproduce.discovery import Darks
-from fleckcore.reproduce.observing import without_trails
 from fleckcore.reproduce.story import NewFeature, Story
 from fleckcore.simulate import Exposure, select
 
@@ -39,12 +38,12 @@ def hide_the_flecks(
     """
     exposures = _long_darks(story)
     first_day = sum(int(item.mjd) == int(exposures[0].mjd) for item in exposures)
-    threads = story.observing.threads
+    observing = story.observing
     bases = {}
-    with story.observing.frames(exposures, "long darks") as chips:
+    with observing.frames(exposures, "long darks") as chips:
         for chip, frames in chips.items():
             base, daily = (
-                without_trails(story.observing.mean(part), threads=threads)
+                observing.without_trails(observing.mean(part))
                 for part in (frames, frames[:first_day])
             )
             made = superdark(base, daily, shorts.corrected[chip]).frame

@@ -14,7 +14,6 @@ from fleckcore.detection.search import find
 from fleckcore.frame import Frame
 from fleckcore.measure import cut_out, find_aperture
 from fleckcore.report.panels import Box, Picture
-from fleckcore.reproduce.observing import without_trails
 from fleckcore.reproduce.story import NewFeature, Story, as_picture
 from fleckcore.simulate import Exposure, select
 
@@ -70,11 +69,10 @@ def short_darks(
     limit = most if most is not None else story.extent.most_shorts
     exposures = exposures if limit is None else _spread(exposures, limit)
     raw = story.observing.means(exposures, f"short darks of {day:%B %Y}")
-    threads = story.observing.threads
     return Darks(
         raw=raw,
         corrected={
-            chip: without_trails(frame, threads=threads) for chip, frame in raw.items() if corrected
+            chip: story.observing.without_trails(frame) for chip, frame in raw.items() if corrected
         },
         count=len(exposures),
         first=exposures[0].mjd,
@@ -148,9 +146,19 @@ def look_for_changes(before: Darks, after: Darks) -> list[NewFeature]:
                 span=(left, right, bottom, top),
                 shape=NARROW if 2 * (right - left + 1) < top - bottom + 1 else WIDE,
             )
-            if find_aperture(feature.cut(frame), threshold=LEAST_LOSS).pixels >= LEAST_PIXELS:
+            if _is_deep(feature, frame):
                 found.append(feature)
     return sorted(found, key=lambda feature: -feature.area)
+
+
+def _is_deep(feature: NewFeature, frame: Frame) -> bool:
+    """Tell whether enough of its pixels lose enough now; a hot pixel that healed loses nothing."""
+    aperture = find_aperture(feature.cut(frame), threshold=LEAST_LOSS)
+    left, right, bottom, top = feature.span
+    own = aperture.mask[
+        bottom - aperture.y0 : top + 1 - aperture.y0, left - aperture.x0 : right + 1 - aperture.x0
+    ]
+    return aperture.pixels >= LEAST_PIXELS and bool(own.any())
 
 
 def _square(fleck: NewFeature, size: int = 20) -> tuple[Box, ...]:

@@ -25,7 +25,6 @@ from fleckcore.measure import (
     natural_break,
 )
 from fleckcore.report.panels import Box, Histogram, Picture, Points, Series
-from fleckcore.reproduce.observing import without_trails
 from fleckcore.reproduce.story import NewFeature, Story, as_picture
 from fleckcore.simulate import Exposure, select
 from fleckcore.simulate.campaign import date_of
@@ -99,7 +98,7 @@ def _total(story: Story, frames: Sequence[Frame]) -> Frame:
     """Add up exposures without cosmic rays, with trapped charge put back."""
     threads = story.observing.threads
     total = combine(frames, method="acsrej", sky="none", threads=threads).frame
-    return without_trails(total, threads=threads)
+    return story.observing.without_trails(total)
 
 
 def tabulate(story: Story, flats: FlatSet) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,12 +17,15 @@ from fleckcore.calibrate import (
     to_electrons,
 )
 from fleckcore.frame import Frame
-from fleckcore.instruments import load_profile, model_traps
 from fleckcore.io import put_aside, read, write_hdus
+from fleckcore.io.pctetab import read_pctetab
 from fleckcore.simulate import Exposure, Observatory
+from fleckcore.simulate.campaign import mjd_of
 from fleckcore.simulate.observatory import file_name
+from fleckcore.simulate.references import write_references
+from fleckcore.traps import TrapModels
 
-__all__ = ["Observing", "mean_frame", "without_trails"]
+__all__ = ["Observing", "mean_frame"]
 
 Told = Callable[[str, int, int], object]
 
@@ -70,6 +74,23 @@ class Observing:
         with self.frames(exposures, what) as chips:
             return {chip: self.mean(frames) for chip, frames in chips.items()}
 
+    @cached_property
+    def traps(self) -> TrapModels:
+        """The traps as the detector's reference file has them."""
+        with TemporaryDirectory(prefix=".fleckcore-", dir=self.room) as folder:
+            names = write_references(
+                self.observatory, folder, mjd=mjd_of(self.observatory.scene.start)
+            )
+            return read_pctetab(Path(folder) / names["PCTETAB"].removeprefix("jref$"))
+
+    def without_trails(self, frame: Frame) -> Frame:
+        """Put trapped charge back, with the traps of the reference file at the frame's date."""
+        if self.observatory.scene.traps is None:
+            return frame
+        noise = {area.amplifier: area.read_noise_e or 0.0 for area in frame.meta.areas}
+        corrected, _ = correct_cte(frame, self.traps, read_noise_e=noise, threads=self.threads)
+        return corrected
+
     def mean(self, frames: Sequence[Frame]) -> Frame:
         """Give the mean of exposures of one kind, without cosmic rays."""
         return mean_frame(combine_darks(frames, threads=self.threads).frame, len(frames))
@@ -96,13 +117,3 @@ def mean_frame(total: Frame, count: int) -> Frame:
     )
     error = None if total.error is None else total.error / count
     return total.replace(data=total.data / count, error=error, meta=meta)
-
-
-def without_trails(frame: Frame, *, threads: int | None = None) -> Frame:
-    """Put trapped charge back, with the traps of the instrument's profile at the frame's date."""
-    profile = load_profile(frame.meta.profile)
-    assert frame.meta.mjd is not None
-    noise = {area.amplifier: area.read_noise_e or 0.0 for area in frame.meta.areas}
-    models = model_traps(profile, frame.meta.mjd)
-    corrected, _ = correct_cte(frame, models, read_noise_e=noise, threads=threads)
-    return corrected

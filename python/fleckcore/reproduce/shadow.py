@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import date
 
+import numpy as np
+
 from fleckcore.frame import Frame
-from fleckcore.measure import Deficit, box_deficit, find_step, shadow_boxes
+from fleckcore.measure import CutOut, Deficit, box_deficit, find_aperture, find_step, shadow_boxes
 from fleckcore.report.panels import Box, Points, Series
 from fleckcore.reproduce.discovery import Darks, short_darks
 from fleckcore.reproduce.story import NewFeature, Story, as_picture
@@ -14,6 +16,9 @@ from fleckcore.simulate import select
 from fleckcore.simulate.campaign import cycle_of, date_of
 
 __all__ = ["follow_the_shadow"]
+
+HALF = 0.5
+"""Of the light that a pixel of the fleck takes: where the edge of a blurred shadow is."""
 
 
 def follow_the_shadow(story: Story, fleck: NewFeature, known: Mapping[date, Darks]) -> None:
@@ -24,7 +29,7 @@ def follow_the_shadow(story: Story, fleck: NewFeature, known: Mapping[date, Dark
     looked_at = known[story.extent.looked_at]
     readout = looked_at.raw[fleck.chip].meta.readout
     assert readout is not None
-    boxes = shadow_boxes(fleck.span, readout)
+    boxes = shadow_boxes(_span(fleck.cut(looked_at.raw[fleck.chip])), readout)
     series = [box_deficit(frame, *boxes) for frame in _frames(story, fleck.chip, known)]
     step = find_step(series)
     story.note("shadow.before", step.before, step.before_error, "e-")
@@ -44,6 +49,17 @@ def follow_the_shadow(story: Story, fleck: NewFeature, known: Mapping[date, Dark
         [as_picture(cut, "short dark", boxes=marks, low=0.7, high=1.1)],
     )
     story.draw(9, "signal of the shadow less that of the box beside it", [_plot(series)])
+
+
+def _span(cut: CutOut) -> tuple[int, int, int, int]:
+    """Give first and last column and row of the pixels that take half of the light, where an eye sees the edge."""
+    ys, xs = np.nonzero(find_aperture(cut, threshold=HALF, connected=True).mask)
+    return (
+        cut.x0 + int(xs.min()),
+        cut.x0 + int(xs.max()),
+        cut.y0 + int(ys.min()),
+        cut.y0 + int(ys.max()),
+    )
 
 
 def _frames(story: Story, chip: int, known: Mapping[date, Darks]) -> Iterator[Frame]:
