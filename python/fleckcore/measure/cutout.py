@@ -17,7 +17,7 @@ MEDIAN_ERROR = math.sqrt(math.pi / 2)
 """Error of the median of many Gaussian values, over that of their mean."""
 CLIP = 4.0
 """Background pixels that are farther off, in their own standard deviations, do not count."""
-_SIGMA_OF_MAD = 1.482602218505602
+SIGMA_OF_MAD = 1.482602218505602
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +134,7 @@ def _level(values: NDArray[np.float64]) -> tuple[float, float]:
     if values.size == 0:
         return math.nan, math.nan
     level = float(np.median(values))
-    return level, _SIGMA_OF_MAD * float(np.median(np.abs(values - level)))
+    return level, SIGMA_OF_MAD * float(np.median(np.abs(values - level)))
 
 
 def against_others(cut: CutOut, feature: NDArray[np.bool_]) -> CutOut:

@@ -1,4 +1,4 @@
-"""By how much a feature moved between two epochs of one light."""
+"""By how much a feature moved between two epochs of one light, and its shadow between two lights."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ from numpy.typing import NDArray
 
 from fleckcore.errors import ArrayError
 from fleckcore.measure.cutout import CutOut, against_others, grown
+from fleckcore.measure.ground import lost_light
 from fleckcore.measure.ratio import require_same_place
 
-__all__ = ["Shift", "combine_shifts", "measure_shift"]
+__all__ = ["CommonShift", "Shift", "combine_shifts", "light_shift", "measure_shift"]
 
 SMOOTH = 1.0
 """Standard deviation of the Gaussian that both epochs are smoothed with, pixels."""
 REACH = 4.0
 """Largest shift that is looked for, pixels."""
+MARGIN = 5
+"""Pixels around a feature over which its shadow is summed: it fades, and moves."""
 _STEPS = 30
 
 Image = NDArray[np.float64]
@@ -61,6 +64,30 @@ class Shift:
     def significance(self) -> float:
         """Gaussian sigmas that are as unlikely as the chi-square: a chance of ``exp(-chi_square / 2)``."""
         return _sigmas(self.chi_square)
+
+
+@dataclass(frozen=True, eq=False)
+class CommonShift(Shift):
+    """The mean of several shifts.
+
+    Attributes
+    ----------
+    disagreement : float
+        Chi-square of the shifts about their mean.
+    degrees : int
+        Of freedom: two for each shift but one.
+    """
+
+    disagreement: float
+    degrees: int
+
+    @property
+    def common_p(self) -> float:
+        """Probability that chance makes equal shifts differ so much; small where they are not the same."""
+        half, terms = self.disagreement / 2, [1.0]
+        for n in range(1, self.degrees // 2):
+            terms.append(terms[-1] * half / n)
+        return math.exp(-half) * math.fsum(terms) if self.degrees else 1.0
 
 
 def measure_shift(later: CutOut, earlier: CutOut, feature: NDArray[np.bool_]) -> Shift:
@@ -109,18 +136,66 @@ def measure_shift(later: CutOut, earlier: CutOut, feature: NDArray[np.bool_]) ->
     return Shift(float(moved[0]), float(moved[1]), _covariance(gradient, window, later, earlier))
 
 
-def combine_shifts(shifts: Sequence[Shift]) -> Shift:
-    """Give the mean of independent shifts, weighted by their errors.
+def light_shift(one: CutOut, other: CutOut, feature: NDArray[np.bool_]) -> Shift:
+    """Measure how far a shadow lies from where it lies in another light, such as flash and lamp.
+
+    Parameters
+    ----------
+    one, other : CutOut
+        Of one place and shape. Errors of their pixels count as independent.
+    feature : ndarray of bool, of their shape
+        Its pixels, in either light.
+
+    Returns
+    -------
+    Shift
+        Centroid of the lost light in `one`, less that in `other`.
+
+    Raises
+    ------
+    ArrayError
+        ``A12`` cut-outs of other places or shapes, ``A09`` no shadow, or too little around it.
+
+    Notes
+    -----
+    A particle above the detector casts its shadow away from the light. How much light it takes and its outline may
+    differ from light to light too, so nothing is subtracted, as `measure_shift` does, but centroids are compared:
+    over the feature and the pixels within 5 of it, relative to a plane through those beyond.
+    """
+    require_same_place(one, other)
+    window = grown(feature, MARGIN)
+    (place, covariance), (from_place, from_covariance) = (
+        _centroid(cut, window) for cut in (one, other)
+    )
+    dx, dy = place - from_place
+    return Shift(float(dx), float(dy), covariance + from_covariance)
+
+
+def combine_shifts(shifts: Sequence[Shift]) -> CommonShift:
+    """Give the mean of independent shifts, weighted by their errors, and whether they are the same.
 
     Raises `ArrayError` A09 where there are none.
     """
     if not shifts:
         raise ArrayError("no shift to combine.", code="A09")
+    moves = [np.array([shift.dx, shift.dy]) for shift in shifts]
     weights = [np.linalg.inv(shift.covariance) for shift in shifts]
     covariance = np.linalg.inv(np.sum(weights, axis=0))
-    total = sum(w @ np.array([s.dx, s.dy]) for w, s in zip(weights, shifts, strict=True))
-    moved = covariance @ total
-    return Shift(float(moved[0]), float(moved[1]), covariance)
+    mean = covariance @ sum(w @ move for w, move in zip(weights, moves, strict=True))
+    rest = sum((m - mean) @ w @ (m - mean) for w, m in zip(weights, moves, strict=True))
+    return CommonShift(
+        float(mean[0]), float(mean[1]), covariance, float(rest), 2 * (len(shifts) - 1)
+    )
+
+
+def _centroid(cut: CutOut, window: NDArray[np.bool_]) -> tuple[Image, Image]:
+    """Give the centroid of the loss, x before y, and its covariance."""
+    lost, error, ground = lost_light(cut, window)
+    axes = np.stack(np.meshgrid(*(np.arange(n, dtype=float) for n in lost.shape[::-1])))
+    place = (axes * lost).sum(axis=(1, 2)) / lost.sum()
+    arm = np.where(window & cut.usable, axes - place[:, None, None], 0.0) / lost.sum()
+    covariance = np.einsum("iyx,jyx,yx->ij", arm, arm, error**2)
+    return place, covariance + ground.covariance(arm * (1 - lost))
 
 
 def _smoothed(cut: CutOut, feature: NDArray[np.bool_]) -> NDArray[np.complex128]:

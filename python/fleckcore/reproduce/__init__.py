@@ -21,6 +21,7 @@ from fleckcore.reproduce.discovery import (
 from fleckcore.reproduce.dither import uncovered
 from fleckcore.reproduce.eper import compare_epochs
 from fleckcore.reproduce.flats import expose_flats, measure_fleck, show_thumbnails, tabulate
+from fleckcore.reproduce.lit import compare_lights, look_without_light
 from fleckcore.reproduce.observing import Observing, Told
 from fleckcore.reproduce.shadow import follow_the_shadow
 from fleckcore.reproduce.story import Extent, NewFeature, Story
@@ -91,29 +92,31 @@ def reproduce(
         fleck.name: find_aperture(fleck.cut(after.corrected[fleck.chip]), threshold=DEEP).mask
         for fleck in flecks
     }
-    hide_the_flecks(story, flecks, masks, after)
+    longs = hide_the_flecks(story, flecks, masks, after)
+    look_without_light(story, flecks[:2], masks, after, longs)
     date_the_flecks(story, flecks, masks)
     compare_epochs(story, flecks, masks)
     follow_the_shadow(story, flecks[0], dict(zip(days, (before, after), strict=True)))
-    _analyse_flats(story, flecks)
+    _analyse_flats(story, flecks[:2], after)
     _look_on(story, after)
     return story
 
 
-def _analyse_flats(story: Story, flecks: tuple[NewFeature, ...]) -> None:
+def _analyse_flats(story: Story, flecks: tuple[NewFeature, ...], darks: Darks) -> None:
     """Section 6."""
-    shown = flecks[:2]
-    before, after = expose_flats(story, shown)
+    before, after = expose_flats(story, flecks)
     tabulate(story, after)
     masks: dict[int, NDArray[np.bool_]] = {}
-    for fleck, numbers in zip(shown, ((10, 12, 14), (11, 15, 16)), strict=True):
+    masters = {}
+    for fleck, numbers in zip(flecks, ((10, 12, 14), (11, 15, 16)), strict=True):
         show_thumbnails(story, fleck, numbers[0], before, after)
-        measure_fleck(story, fleck, numbers[1:], after)
+        masters[fleck.name] = measure_fleck(story, fleck, numbers[1:], after)
         cut = after.cuts[fleck.name][after.filters[0]]
         mask = find_aperture(cut, threshold=0.5).mask
         flagged = masks.setdefault(fleck.chip, np.zeros(_shape(story, fleck.chip), bool))
         flagged[cut.y0 : cut.y0 + mask.shape[0], cut.x0 : cut.x0 + mask.shape[1]] |= mask
     story.note("dither.uncovered", uncovered(masks))
+    compare_lights(story, flecks, masters, after, darks.corrected)
 
 
 def _shape(story: Story, chip: int) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from fleckcore.calibrate import superdark
 from fleckcore.frame import Frame
 from fleckcore.instruments import load_profile
 from fleckcore.measure import CutOut, cut_out, measure_transmission
-from fleckcore.report.panels import Box, Picture
+from fleckcore.report.panels import Picture
 from fleckcore.reproduce.discovery import Darks
 from fleckcore.reproduce.story import NewFeature, Story
 from fleckcore.simulate import Exposure, select
@@ -89,14 +89,10 @@ def _without_hot_pixels(frame: Frame, judged_by: Frame) -> Frame:
 
 
 def _draw_hiding(story: Story, fleck: NewFeature, base: Frame, images: Mapping[str, Frame]) -> None:
-    square = (
-        Box(round(fleck.x) - 10, round(fleck.y) - 10, round(fleck.x) + 10, round(fleck.y) + 10),
-    )
-
     def panel(frame: Frame, title: str, low: float, high: float, label: str) -> Picture:
         cut = cut_out(frame, fleck.x, fleck.y, shape=NEIGHBOURHOOD)
         data = cut.light * cut.background
-        return Picture(data, title, cut.x0, cut.y0, low, high, square, label=label)
+        return Picture(data, title, cut.x0, cut.y0, low, high, fleck.square, label=label)
 
     level = float(np.median(images["short dark"].data))
     story.draw(

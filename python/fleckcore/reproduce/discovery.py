@@ -13,7 +13,7 @@ from fleckcore.detection.catalog import Catalog
 from fleckcore.detection.search import find
 from fleckcore.frame import Frame
 from fleckcore.measure import cut_out, find_aperture
-from fleckcore.report.panels import Box, Picture
+from fleckcore.report.panels import Picture
 from fleckcore.reproduce.story import NewFeature, Story, as_picture
 from fleckcore.simulate import Exposure, select
 
@@ -113,7 +113,7 @@ def discover(story: Story, before: Darks, after: Darks) -> tuple[NewFeature, ...
         3,
         "the flecks in the mean short dark; the square is 20 pixels wide",
         *[
-            [as_picture(fleck.cut(after.corrected[fleck.chip]), fleck.name, boxes=_square(fleck))]
+            [as_picture(fleck.cut(after.corrected[fleck.chip]), fleck.name, boxes=fleck.square)]
             for fleck in flecks
         ],
     )
@@ -159,11 +159,6 @@ def _is_deep(feature: NewFeature, frame: Frame) -> bool:
         bottom - aperture.y0 : top + 1 - aperture.y0, left - aperture.x0 : right + 1 - aperture.x0
     ]
     return aperture.pixels >= LEAST_PIXELS and bool(own.any())
-
-
-def _square(fleck: NewFeature, size: int = 20) -> tuple[Box, ...]:
-    x, y = round(fleck.x) - size // 2, round(fleck.y) - size // 2
-    return (Box(x, y, x + size, y + size),)
 
 
 def search_by_recipe(

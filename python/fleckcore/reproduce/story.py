@@ -9,7 +9,7 @@ from typing import Any
 
 from fleckcore.frame import Frame
 from fleckcore.measure import CutOut, cut_out
-from fleckcore.report.panels import FigureRecord, Picture
+from fleckcore.report.panels import Box, FigureRecord, Picture
 from fleckcore.reproduce.claims import Measured
 from fleckcore.reproduce.observing import Observing
 
@@ -75,6 +75,12 @@ class NewFeature:
     area: int
     span: tuple[int, int, int, int]
     shape: tuple[int, int]
+
+    @property
+    def square(self) -> tuple[Box]:
+        """The report's square of 20 pixels around it."""
+        x, y = round(self.x) - 10, round(self.y) - 10
+        return (Box(x, y, x + 20, y + 20),)
 
     def cut(self, frame: Frame, **options: Any) -> CutOut:
         """Cut it out of a frame of its chip."""
