@@ -167,12 +167,12 @@ class Flash(_Model):
 class Filters(_Model):
     """``clear`` are patterns of an empty slot; ``known`` empty means that any name is one.
 
-    ``pivot_a`` are pivot wavelengths in Angstrom, by filter.
+    ``pivot_angstrom`` are pivot wavelengths in Angstrom, by filter.
     """
 
     clear: Patterns = ()
     known: Patterns = ()
-    pivot_a: dict[str, float] = {}
+    pivot_angstrom: dict[str, Annotated[float, Field(gt=0)]] = {}
 
 
 class Range(_Model):

@@ -19,6 +19,7 @@ from fleckcore.measure.height import (
     penumbra,
 )
 from fleckcore.measure.lit import Hypothesis, Nature, Priors, nature
+from fleckcore.measure.outline import Outline, measure_outline, outline_of
 from fleckcore.measure.rate import EventRate, count_events, rate_of_events
 from fleckcore.measure.ratio import EpochRatio, epoch_ratio, pair_by_level
 from fleckcore.measure.shift import (
@@ -43,6 +44,15 @@ from fleckcore.measure.transmission import (
     measure_excess,
     measure_transmission,
 )
+from fleckcore.measure.wavelengths import (
+    FilterWavelength,
+    Lamp,
+    effective_wavelength,
+    filter_wavelength,
+    pivot_wavelength,
+    synphot_passband,
+    tungsten_lamp,
+)
 
 __all__ = [
     "Aperture",
@@ -56,11 +66,14 @@ __all__ = [
     "EpochRatio",
     "EventRate",
     "Excess",
+    "FilterWavelength",
     "Height",
     "Hypothesis",
+    "Lamp",
     "MasterAperture",
     "NaturalBreak",
     "Nature",
+    "Outline",
     "Penumbra",
     "PixelBox",
     "Priors",
@@ -74,7 +87,9 @@ __all__ = [
     "contrast",
     "count_events",
     "cut_out",
+    "effective_wavelength",
     "epoch_ratio",
+    "filter_wavelength",
     "find_aperture",
     "find_changes",
     "find_step",
@@ -84,12 +99,17 @@ __all__ = [
     "light_shift",
     "master_aperture",
     "measure_excess",
+    "measure_outline",
     "measure_shift",
     "measure_transmission",
     "natural_break",
     "nature",
+    "outline_of",
     "pair_by_level",
     "penumbra",
+    "pivot_wavelength",
     "rate_of_events",
     "shadow_boxes",
+    "synphot_passband",
+    "tungsten_lamp",
 ]

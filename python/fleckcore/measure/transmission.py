@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 from fleckcore.errors import ArrayError
 from fleckcore.measure.cutout import CutOut, against_others, grown
 
-__all__ = ["Excess", "Transmission", "measure_excess", "measure_transmission"]
+__all__ = [
+    "Excess",
+    "Transmission",
+    "core_of",
+    "mean_of",
+    "measure_excess",
+    "measure_transmission",
+    "sensitivity",
+]
 
 
 @dataclass(frozen=True)
@@ -26,7 +34,7 @@ class Transmission:
         The two parts of it.
     core, core_error : float
         Mean of the 3 by 3 pixels about the centroid of the loss: the least transmission of a feature that is darkest
-        in its middle. (The least pixel would be too dark by its noise.)
+        in its middle. (The least pixel would be too dark by its noise.) Of a ring, the mean.
     aperture_error : float
         Half of what the mean changes by when the aperture loses its outermost pixels or gains the next ones: how much
         the choice of the aperture matters. No part of ``error``.
@@ -83,9 +91,9 @@ def measure_transmission(cut: CutOut, mask: NDArray[np.bool_]) -> Transmission:
     if not inside.any():
         raise ArrayError("no usable pixel is in the aperture.", code="A09")
     known = cut.background_error / cut.background
-    value, pixel_error = _mean(cut, inside)
+    value, pixel_error = mean_of(cut, inside)
     background_error = abs(value) * known
-    core, core_error = _mean(cut, _core(cut, inside))
+    core, core_error = mean_of(cut, core_of(cut, inside))
     return Transmission(
         value=value,
         error=math.hypot(pixel_error, background_error),
@@ -93,7 +101,7 @@ def measure_transmission(cut: CutOut, mask: NDArray[np.bool_]) -> Transmission:
         background_error=background_error,
         core=core,
         core_error=math.hypot(core_error, abs(core) * known),
-        aperture_error=_sensitivity(cut, inside),
+        aperture_error=sensitivity(cut, inside),
         pixels=int(np.count_nonzero(inside)),
     )
 
@@ -121,16 +129,17 @@ def measure_excess(
     inside = box & cut.usable
     if not inside.any():
         raise ArrayError("no usable pixel is in the box.", code="A09")
-    value, error = _mean(cut, inside)
+    value, error = mean_of(cut, inside)
     return Excess(value - 1, math.hypot(error, value * cut.background_error / cut.background))
 
 
-def _mean(cut: CutOut, pixels: NDArray[np.bool_]) -> tuple[float, float]:
+def mean_of(cut: CutOut, pixels: NDArray[np.bool_]) -> tuple[float, float]:
+    """Give the mean light of some pixels, and the error that is theirs alone."""
     error = float(np.sqrt((cut.error[pixels] ** 2).sum())) / np.count_nonzero(pixels)
     return float(cut.light[pixels].mean()), error
 
 
-def _core(cut: CutOut, inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def core_of(cut: CutOut, inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Give the pixels of the aperture within one of the centroid of the loss."""
     loss = np.where(inside, np.maximum(cut.loss, 0), 0)
     if not loss.any():
@@ -143,7 +152,8 @@ def _core(cut: CutOut, inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return near & inside if (near & inside).any() else inside
 
 
-def _sensitivity(cut: CutOut, inside: NDArray[np.bool_]) -> float:
+def sensitivity(cut: CutOut, inside: NDArray[np.bool_]) -> float:
+    """Give half of what the mean changes by between one pixel more and one pixel less all around."""
     larger, smaller = grown(inside) & cut.usable, inside & ~grown(~inside)
-    means = [_mean(cut, pixels)[0] for pixels in (larger, smaller) if pixels.any()]
+    means = [mean_of(cut, pixels)[0] for pixels in (larger, smaller) if pixels.any()]
     return (max(means) - min(means)) / 2 if len(means) > 1 else math.nan

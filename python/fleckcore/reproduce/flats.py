@@ -76,7 +76,7 @@ def expose_flats(story: Story, flecks: Sequence[NewFeature]) -> tuple[FlatSet, .
 def _epoch(
     story: Story, flecks: Sequence[NewFeature], day: date, taken: Sequence[Exposure]
 ) -> FlatSet:
-    pivots = load_profile(story.observing.observatory.scene.profile).filters.pivot_a
+    pivots = load_profile(story.observing.observatory.scene.profile).filters.pivot_angstrom
     chosen = story.extent.filters or {item.filter for item in taken}
     filters = tuple(sorted(chosen, key=lambda name: pivots[name]))
     cuts: dict[str, dict[str, CutOut]] = {fleck.name: {} for fleck in flecks}
