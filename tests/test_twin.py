@@ -22,6 +22,9 @@ from fleckcore import simulate
 from fleckcore.calibrate import measure_bias, photon_transfer, subtract_bias, to_electrons
 from fleckcore.cli import cli
 from fleckcore.errors import MetadataError, OutputError
+from fleckcore.instruments import load_profile
+from fleckcore.io.sinks import read_sink_codes
+from fleckcore.measure import Sinks, flag_sinks
 from fleckcore.simulate import FLECKS, ChipTruth, Observatory, load_scene, observe, plan, select
 from fleckcore.simulate.campaign import KINDS, cycle_of, mjd_of
 from fleckcore.simulate.exposure import calibrated
@@ -458,6 +461,7 @@ def test_calacs_finds_what_the_scene_holds(scene, observatory, tmp_path):
         check=False,
     )
     assert "ACSCCD complete" in run.stdout, run.stdout
+    profile = load_profile("acs_wfc")
     for frame in fc.read(tmp_path / f"{item.rootname}_blv_tmp.fits"):
         truth = observatory.chips[frame.meta.chip]
         ours = calibrated(truth, item, simulate.expose(truth, item))
@@ -467,3 +471,7 @@ def test_calacs_finds_what_the_scene_holds(scene, observatory, tmp_path):
         assert np.count_nonzero(frame.quality & 4) == {1: 30, 2: 67}[frame.meta.chip]
         sinks = frame.quality & 1024 > 0
         assert np.mean((ours.quality & 1024 > 0)[sinks]) > 0.95
+        codes = read_sink_codes(tmp_path / names["SNKCFILE"].removeprefix("jref$"), profile)
+        found = Sinks(codes[frame.meta.chip], frame.meta.readout)
+        unflagged = frame.replace(quality=frame.quality & ~np.int16(1024))
+        np.testing.assert_array_equal(flag_sinks(unflagged, found).quality, frame.quality)

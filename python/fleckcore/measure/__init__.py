@@ -29,6 +29,7 @@ from fleckcore.measure.shift import (
     light_shift,
     measure_shift,
 )
+from fleckcore.measure.sinks import Sinks, find_sinks, flag_sinks
 from fleckcore.measure.spectrum import Spectrum, fit_spectrum
 from fleckcore.measure.trails import (
     Deficit,
@@ -78,6 +79,7 @@ __all__ = [
     "PixelBox",
     "Priors",
     "Shift",
+    "Sinks",
     "Spectrum",
     "Step",
     "Transmission",
@@ -92,8 +94,10 @@ __all__ = [
     "filter_wavelength",
     "find_aperture",
     "find_changes",
+    "find_sinks",
     "find_step",
     "fit_spectrum",
+    "flag_sinks",
     "height_of_penumbra",
     "height_of_shift",
     "light_shift",

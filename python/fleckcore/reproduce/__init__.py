@@ -93,8 +93,8 @@ def reproduce(
         for fleck in flecks
     }
     longs = hide_the_flecks(story, flecks, masks, after)
-    look_without_light(story, flecks[:2], masks, after, longs)
     date_the_flecks(story, flecks, masks)
+    look_without_light(story, flecks[:2], masks, after, longs)
     compare_epochs(story, flecks, masks)
     follow_the_shadow(story, flecks[0], dict(zip(days, (before, after), strict=True)))
     _analyse_flats(story, flecks[:2], after)

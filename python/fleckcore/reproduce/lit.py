@@ -26,14 +26,13 @@ from fleckcore.report.panels import Picture
 from fleckcore.reproduce.discovery import Darks
 from fleckcore.reproduce.flats import FlatSet
 from fleckcore.reproduce.story import NewFeature, Story
-from fleckcore.simulate import select
+from fleckcore.simulate import Exposure, select
+from fleckcore.simulate.campaign import cycle_of, mjd_of
 
 __all__ = ["compare_lights", "look_without_light"]
 
 NEIGHBOURHOOD = (60, 60)
 """Rows and columns of figure 4."""
-SET = 4
-"""Unflashed darks that are taken after an anneal."""
 F_RATIO = 25.0
 """Of the light in ACS/WFC."""
 
@@ -46,10 +45,8 @@ def look_without_light(
 ) -> None:
     """Compare darks with and without flash (claims 5 and 23, figure 4)."""
     observing = story.observing
-    exposures = select(
-        observing.observatory.scene, cycle=story.extent.looked_at, kinds=["unflashed_dark"]
-    )
-    raw = observing.means(exposures[:SET], "unflashed darks")
+    exposures = _unflashed_darks(story)
+    raw = observing.means(exposures, "unflashed darks")
     unflashed = {chip: observing.without_trails(frame) for chip, frame in raw.items()}
     kinds = {"short": shorts.corrected, "long": longs, "unflashed": unflashed}
     for fleck in flecks:
@@ -67,7 +64,16 @@ def look_without_light(
         story.tables[f"contrast_{fleck.name}"] = [_row(kind, one) for kind, one in by_kind.items()]
         if fleck is flecks[0]:
             _compare_contrasts(story, by_kind)
-    _draw_without_light(story, flecks, raw, shorts.raw)
+    _draw_without_light(story, flecks, raw, shorts.raw, len(exposures))
+
+
+def _unflashed_darks(story: Story) -> Sequence[Exposure]:
+    """Those after the flecks came, up to the cycle in which they are looked at."""
+    scene, day = story.observing.observatory.scene, story.extent.looked_at
+    first, last = story.measured["birth.first_seen"].value, mjd_of(cycle_of(scene, day)[1])
+    taken = [one for one in select(scene, kinds=["unflashed_dark"]) if first < one.mjd < last]
+    taken = taken or list(select(scene, cycle=day, kinds=["unflashed_dark"]))
+    return taken[-(story.extent.most_shorts or len(taken)) :]
 
 
 def _row(kind: str, one: Contrast) -> dict[str, object]:
@@ -93,7 +99,7 @@ def _compare_contrasts(story: Story, kinds: Mapping[str, Contrast]) -> None:
 
 
 def _draw_without_light(
-    story: Story, flecks: Sequence[NewFeature], unflashed: Chips, flashed: Chips
+    story: Story, flecks: Sequence[NewFeature], unflashed: Chips, flashed: Chips, count: int
 ) -> None:
     def panel(fleck: NewFeature, frame: Frame, title: str, high: float) -> Picture:
         cut = cut_out(frame, fleck.x, fleck.y, shape=NEIGHBOURHOOD)
@@ -103,8 +109,8 @@ def _draw_without_light(
 
     story.draw(
         4,
-        "the flecks vanish without light: their places in the mean of four unflashed darks of 1040 s (left), with "
-        "hot pixels and their trails, and in the mean short dark, flashed (right); the square is 20 pixels wide",
+        f"the flecks vanish without light: their places in the mean of {count} unflashed darks of 1040 s (left), "
+        "with hot pixels and their trails, and in the mean short dark, flashed (right); the square is 20 pixels wide",
         *[
             [
                 panel(fleck, unflashed[fleck.chip], "unflashed", 40),

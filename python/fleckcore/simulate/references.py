@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fleckcore.instruments import load_profile
 from fleckcore.io import write_hdus
 from fleckcore.io.pctetab import write_pctetab
+from fleckcore.io.sinks import write_sink_codes
 from fleckcore.simulate.campaign import date_of
 from fleckcore.simulate.detector import ChipTruth
 from fleckcore.simulate.headers import Value, mark
@@ -72,6 +74,14 @@ def write_references(
         names[keyword] = f"{stem}_{_ENDINGS[keyword]}.fits"
         hdus = _table_file(observatory, filetype, table, mjd)
         write_hdus(folder / names[keyword], hdus, overwrite=overwrite)
+    names["SNKCFILE"] = f"{stem}_{_ENDINGS['SNKCFILE']}.fits"
+    write_sink_codes(
+        folder / names["SNKCFILE"],
+        {number: _sink_codes(truth, mjd) for number, truth in observatory.chips.items()},
+        load_profile(observatory.scene.profile),
+        cards={**_cards(observatory, "SINK PIXELS", mjd), "HIERARCH SIMULATED": True},
+        overwrite=overwrite,
+    )
     traps = next(iter(observatory.chips.values())).traps
     if traps is not None:
         names["PCTETAB"] = f"{stem}_cte.fits"
@@ -118,12 +128,6 @@ def _images(
         {number: (whole[number] * limit, None) for number in chips},
     )
     yield (
-        "SNKCFILE",
-        "SINK PIXELS",
-        "ELECTRONS",
-        {number: (_sink_map(truth, mjd), None) for number, truth in chips.items()},
-    )
-    yield (
         "DARKFILE",
         "DARK",
         "ELECTRONS/S",
@@ -147,7 +151,7 @@ def _images(
     )
 
 
-def _sink_map(truth: ChipTruth, mjd: float) -> NDArray[np.float32]:
+def _sink_codes(truth: ChipTruth, mjd: float) -> NDArray[np.float32]:
     """Minus the depth of each sink, 999 behind it, and then the level of light below which the trail is seen."""
     chip = truth.chip
     found = np.zeros(chip.shape, np.float32)
@@ -160,9 +164,7 @@ def _sink_map(truth: ChipTruth, mjd: float) -> NDArray[np.float32]:
         level = np.full(depth.shape, 999.0) if step == 1 else np.maximum(depth - 10 * step, 0)
         found[behind[inside], cols[inside]] = level[inside]
     found[rows, cols] = -depth
-    raw = np.zeros(chip.raw_shape, np.float32)
-    raw[slice(*chip.raw_rows[0]), slice(*chip.raw_columns[0])] = found
-    return raw
+    return found
 
 
 def _tables(observatory: Observatory, mjd: float) -> Iterator[tuple[str, str, Table]]:
@@ -277,11 +279,10 @@ def _image_file(
     from astropy.io import fits
 
     parts = [fits.PrimaryHDU(header=_primary(observatory, filetype, mjd))]
-    alone = filetype == "SINK PIXELS"
     for version, (number, (data, quality)) in enumerate(planes.items(), start=1):
         truth = observatory.chips[number]
         every = (("SCI", data, None), ("ERR", None, 0.0), ("DQ", quality, 0))
-        for name, pixels, constant in every[: 1 if alone else 3]:
+        for name, pixels, constant in every:
             header = _image_header(truth, data.shape, pixels, constant)
             header["BUNIT"] = "UNITLESS" if name == "DQ" else unit
             parts.append(fits.ImageHDU(pixels, header, name=name, ver=version))
@@ -338,7 +339,14 @@ def _primary(observatory: Observatory, filetype: str, mjd: float) -> fits.Header
     from astropy.io import fits
 
     header = fits.Header()
-    cards: dict[str, Value] = {
+    for keyword, value in _cards(observatory, filetype, mjd).items():
+        header[keyword] = value
+    mark(header)
+    return header
+
+
+def _cards(observatory: Observatory, filetype: str, mjd: float) -> dict[str, Value]:
+    return {
         "FILETYPE": filetype,
         "TELESCOP": "HST",
         "INSTRUME": "ACS",
@@ -351,10 +359,6 @@ def _primary(observatory: Observatory, filetype: str, mjd: float) -> fits.Header
         "FLASHCUR": "LOW",
         "SHUTRPOS": "B",
     }
-    for keyword, value in cards.items():
-        header[keyword] = value
-    mark(header)
-    return header
 
 
 def _use_after(mjd: float) -> str:
