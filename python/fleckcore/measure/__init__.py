@@ -37,6 +37,7 @@ from fleckcore.measure.trails import (
     Step,
     box_deficit,
     find_step,
+    scan_trails,
     shadow_boxes,
 )
 from fleckcore.measure.transmission import (
@@ -45,6 +46,7 @@ from fleckcore.measure.transmission import (
     measure_excess,
     measure_transmission,
 )
+from fleckcore.measure.trapping import Trapping, trapping_alone
 from fleckcore.measure.wavelengths import (
     FilterWavelength,
     Lamp,
@@ -83,6 +85,7 @@ __all__ = [
     "Spectrum",
     "Step",
     "Transmission",
+    "Trapping",
     "against_others",
     "box_deficit",
     "combine_shifts",
@@ -113,7 +116,9 @@ __all__ = [
     "penumbra",
     "pivot_wavelength",
     "rate_of_events",
+    "scan_trails",
     "shadow_boxes",
     "synphot_passband",
+    "trapping_alone",
     "tungsten_lamp",
 ]

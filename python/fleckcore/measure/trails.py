@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fleckcore.errors import ArrayError, MetadataError
 from fleckcore.frame import Frame
+from fleckcore.kernels import Trails, trail_scan
 
-__all__ = ["Deficit", "PixelBox", "Step", "box_deficit", "find_step", "shadow_boxes"]
+__all__ = ["Deficit", "PixelBox", "Step", "box_deficit", "find_step", "scan_trails", "shadow_boxes"]
 
 SHADOW = (3, 11)
 """Rows behind and columns across, of ACS ISR 2018-03."""
@@ -214,3 +216,65 @@ def find_step(series: Sequence[Deficit]) -> Step:
 def _misfit(values: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
     mean = (values * weights).sum() / weights.sum()
     return float((weights * (values - mean) ** 2).sum())
+
+
+_AWAY: dict[str | None, Literal["+y", "-y", "+x", "-x"]] = {
+    "-y": "+y",
+    "+y": "-y",
+    "-x": "+x",
+    "+x": "-x",
+}
+
+
+def scan_trails(
+    frame: Frame,
+    *,
+    threshold: float = -10.0,
+    length: int = 60,
+    n_sigma: float = 2.0,
+    threads: int | None = None,
+) -> Trails:
+    """Follow the trail behind every pixel of a frame that is darker, or brighter, than its surroundings.
+
+    Parameters
+    ----------
+    frame : Frame
+        One exposure or a mean; ``meta.readout`` says which way charge moves.
+    threshold : float
+        Of a pixel less its background, in the frame's unit: below 0 for dark pixels, above it for bright ones.
+    length : int
+        Most steps of a trail.
+    n_sigma : float
+        Significance from which a step counts; ``-inf`` makes every trail as long as ``length``, and so its depth
+        unbiased.
+    threads : int, optional
+        Threads; by default `fleckcore.kernels.default_threads`.
+
+    Returns
+    -------
+    Trails
+        Length, depth and profile of each, see `fleckcore.kernels.trail_scan`, whose notes apply.
+
+    Raises
+    ------
+    MetadataError
+        ``M07`` the direction of readout is not known.
+    ArrayError
+        ``A09`` an option out of range.
+    """
+    if frame.meta.readout not in _AWAY:
+        raise MetadataError(
+            f"readout is {frame.meta.readout!r}, wanted -y, +y, -x or +x.",
+            code="M07",
+            path=frame.meta.path,
+        )
+    return trail_scan(
+        frame.data,
+        direction=_AWAY[frame.meta.readout],
+        seed_threshold=threshold,
+        max_length=length,
+        n_sigma=n_sigma,
+        noise=frame.error,
+        mask=frame.mask,
+        threads=threads,
+    )
