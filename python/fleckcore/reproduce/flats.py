@@ -126,7 +126,7 @@ def show_thumbnails(
     story: Story, fleck: NewFeature, number: int, before: FlatSet, after: FlatSet
 ) -> None:
     """Figures 10 and 11: each filter in both epochs."""
-    radius = 25
+    radius = min(fleck.shape) // 2 - 1
     x, y = round(fleck.x), round(fleck.y)
     circle = (Box(x - radius, y - radius, x + radius + 1, y + radius + 1, round=True),)
     story.draw(

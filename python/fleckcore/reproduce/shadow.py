@@ -8,7 +8,15 @@ from datetime import date
 import numpy as np
 
 from fleckcore.frame import Frame
-from fleckcore.measure import CutOut, Deficit, box_deficit, find_aperture, find_step, shadow_boxes
+from fleckcore.measure import (
+    CutOut,
+    Deficit,
+    box_deficit,
+    cut_out,
+    find_aperture,
+    find_step,
+    shadow_boxes,
+)
 from fleckcore.report.panels import Box, Points, Series
 from fleckcore.reproduce.discovery import Darks, short_darks
 from fleckcore.reproduce.story import NewFeature, Story, as_picture
@@ -17,6 +25,8 @@ from fleckcore.simulate.campaign import cycle_of, date_of
 
 __all__ = ["follow_the_shadow"]
 
+NEIGHBOURHOOD = (40, 60)
+"""Rows and columns of figure 8, which holds both boxes."""
 HALF = 0.5
 """Of the light that a pixel of the fleck takes: where the edge of a blurred shadow is."""
 
@@ -38,7 +48,7 @@ def follow_the_shadow(story: Story, fleck: NewFeature, known: Mapping[date, Dark
     story.note("shadow.step_mjd", (step.last_before + step.first_after) / 2, unit="d")
     put_back = box_deficit(looked_at.corrected[fleck.chip], *boxes)
     story.note("shadow.trapped_charge_put_back", put_back.value, put_back.error, "e-")
-    cut = fleck.cut(looked_at.raw[fleck.chip])
+    cut = cut_out(looked_at.raw[fleck.chip], boxes[0].x1, fleck.y, shape=NEIGHBOURHOOD)
     marks = tuple(
         Box(box.x0, box.y0, box.x1, box.y1, colour)
         for box, colour in zip(boxes, ("tab:blue", "tab:green"), strict=True)
