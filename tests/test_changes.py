@@ -1,5 +1,7 @@
 """What changed between two nights, and what did not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -13,6 +15,11 @@ OTHER = {"lit": (-0.2, 0.3), "blur": 1.0, "shift": (0.4, -0.6), "level": 18_000.
 
 def night(dust, seed, bands="r", **how):
     return [flat(dust, seed + n, band=band, **how) for n, band in enumerate(bands)]
+
+
+def on_chip(chip):
+    frame = flat(DUST[:1], 1)
+    return frame.replace(meta=replace(frame.meta, chip=chip))
 
 
 def test_another_light_focus_and_a_shift_of_everything_change_nothing():
@@ -70,6 +77,21 @@ def test_a_night_beside_itself_turned_round():
     assert back.changes[1].x_after == there.changes[1].x_before
 
 
+def test_clean_flats():
+    """Nothing on either night, and dust that lands on a clean window."""
+    clean = night((), 1), night((), 11)
+    assert find_changes(*clean).changes == ()
+    (one,) = find_changes(clean[0], night(DUST[:1], 11)).changes
+    assert (one.kind, one.filters) == ("appeared", ("r",))
+    assert np.isnan(one.distance)
+
+
+def test_far_apart_is_not_moved():
+    later = (DUST[0].moved(130, 60), *DUST[1:])
+    found = find_changes(night(DUST, 1), night(later, 11))
+    assert [one.kind for one in found.changes] == ["appeared", "vanished"]
+
+
 def test_false_changes_are_rare():
     for seed in range(100, 400, 100):
         assert find_changes(night(DUST, seed, "r"), night(DUST, seed + 50, "r")).changes == ()
@@ -92,7 +114,8 @@ def test_the_table_and_the_ratio():
     [
         ([], night(DUST[:1], 1), ArrayError, "A09"),
         (night(DUST[:1], 1, "g"), night(DUST[:1], 1, "r"), MetadataError, "M07"),
-        (night(DUST[:1], 1, "g"), [np.ones((9, 9))], MetadataError, "M07"),
+        (night(DUST[:1], 1), [on_chip(1)], MetadataError, "M07"),
+        (night(DUST[:1], 1, "g"), [np.ones((9, 9))], ArrayError, "A12"),
         ([np.ones((90, 90))], [np.ones((80, 90))], ArrayError, "A12"),
         ([np.ones((90, 90)), np.ones((80, 90))], [np.ones((90, 90))], ArrayError, "A12"),
     ],

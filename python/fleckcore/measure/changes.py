@@ -14,10 +14,18 @@ from numpy.typing import NDArray
 from fleckcore.detection.depths import Template
 from fleckcore.detection.joint import JointResult
 from fleckcore.detection.options import DEFAULTS
-from fleckcore.errors import ArrayError, MetadataError
+from fleckcore.errors import MetadataError
 from fleckcore.frame import Frame
 from fleckcore.kernels import gaussian_filter
-from fleckcore.measure.night import Measured, Night, by_filter, level_out, mean_light, square
+from fleckcore.measure.night import (
+    Measured,
+    Night,
+    by_filter,
+    level_out,
+    mean_light,
+    require_one_detector,
+    square,
+)
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -27,6 +35,7 @@ __all__ = ["Change", "Changes", "Drift", "find_changes"]
 Array = NDArray[np.float64]
 Image = NDArray[np.float32]
 
+KINDS = ("moved", "appeared", "vanished")
 SURE = 5.0
 """Errors by which the depths of two nights must differ."""
 SEEN = 4.0
@@ -39,7 +48,7 @@ ALIKE = 2.0
 """Largest ratio of their radii, and of their depths."""
 FEW = 5
 """From fewer features no drift is taken."""
-REACH = 100.0
+REACH = 60.0
 """Pixels that a feature moves at most: what appears farther from what vanished is another."""
 OTHER_RADIUS, OTHER_DEPTH = 0.25, 0.4
 """Largest relative differences of one feature in two places, beside one error of the depths."""
@@ -233,9 +242,12 @@ def find_changes(
     """
     biases = bias if isinstance(bias, tuple) else (bias, bias)
     nights = [
-        by_filter(frames, of_night)
-        for frames, of_night in zip((earlier, later), biases, strict=True)
+        by_filter(frames, of_night, name)
+        for frames, of_night, name in zip(
+            (earlier, later), biases, ("earlier", "later"), strict=True
+        )
     ]
+    require_one_detector([frame for night in nights for part in night.values() for frame in part])
     filters = tuple(sorted(nights[0].keys() & nights[1].keys()))
     if not filters:
         names = " and ".join(", ".join(sorted(night)) or "no filter" for night in nights)
@@ -276,11 +288,6 @@ class _Comparison:
     def __init__(
         self, before: Night, after: Night, filters: tuple[str, ...], threads: int | None
     ) -> None:
-        if before.found.frame.shape != after.found.frame.shape:
-            raise ArrayError(
-                f"nights of shapes {before.found.frame.shape} and {after.found.frame.shape}.",
-                code="A12",
-            )
         self.before, self.after, self.filters = before, after, filters
         self.threads = threads
 
@@ -289,23 +296,25 @@ class _Comparison:
         drift = self._drift(pairs)
         vanished, appeared = self._measure(pairs, lone, drift)
         moved = self._moves(vanished, appeared)
-        gone, new = ({id(pair[side]) for pair in moved} for side in (0, 1))
+        gone, new = ([pair[side] for pair in moved] for side in (0, 1))
         changes = [
-            *(_moved(*pair) for pair in moved),
-            *(_appeared(one) for one in appeared if id(one) not in new),
-            *(_vanished(one) for one in vanished if id(one) not in gone),
+            *(_change("moved", *pair) for pair in moved),
+            *(_change("appeared", None, one, math.nan) for one in appeared if one not in new),
+            *(_change("vanished", one, None, math.nan) for one in vanished if one not in gone),
         ]
-        order = {"moved": 0, "appeared": 1, "vanished": 2}
+        before, after = self._light(self.before.found.frame), self._light(self.after.found.frame)
         return Changes(
-            changes=tuple(sorted(changes, key=lambda one: (order[one.kind], -one.significance))),
+            changes=tuple(
+                sorted(changes, key=lambda one: (KINDS.index(one.kind), -one.significance))
+            ),
             stayed=len(pairs),
             drift=drift,
             filters=self.filters,
             earlier=self.before.found,
             later=self.after.found,
-            before=self._flat(self.before.found.frame),
-            after=self._flat(self.after.found.frame),
-            ratio=self._ratio(),
+            before=before,
+            after=after,
+            ratio=self._ratio(np.isfinite(before) & np.isfinite(after)),
         )
 
     def _match(self) -> tuple[list[tuple[int, int]], tuple[list[int], list[int]]]:
@@ -335,17 +344,16 @@ class _Comparison:
         )
         return pairs, (lone[0], lone[1])
 
-    def _flat(self, frame: Frame) -> Image:
+    def _light(self, frame: Frame) -> Image:
         light: Image = level_out(frame, WINDOW, STRIPE, self.threads).transmission
         return light
 
-    def _ratio(self) -> Image:
+    def _ratio(self, lit: NDArray[np.bool_]) -> Image:
+        """Later over earlier, over its own level: what illuminates both does not matter."""
         before, after = self.before.found.frame, self.after.found.frame
         with np.errstate(invalid="ignore", divide="ignore"):
-            ratio = np.where(before.data > 0, after.data / before.data, np.float32(np.nan))
-        lit = np.isfinite(self._flat(before)) & np.isfinite(self._flat(after))
-        ratio[~lit] = np.nan
-        return self._flat(before.replace(data=ratio, error=None))
+            ratio = np.where(lit, after.data / before.data, np.float32(np.nan))
+        return self._light(before.replace(data=ratio, error=None))
 
     def _drift(self, pairs: Sequence[tuple[int, int]]) -> Drift:
         if len(pairs) < FEW:
@@ -483,53 +491,24 @@ def _similarity(gone: _Single, new: _Single) -> float:
     return float(np.corrcoef(patches[0][both], patches[1][both])[0, 1])
 
 
-def _moved(gone: _Single, new: _Single, similarity: float) -> Change:
+def _change(kind: str, gone: _Single | None, new: _Single | None, similarity: float) -> Change:
+    """Tell of what only the earlier night has, only the later, or each in its own place."""
+    shown = [one for one in (gone, new) if one]
+    last = shown[-1]
+    before = (gone.here, gone.here_err) if gone else (last.there, last.there_err)
+    after = (new.here, new.here_err) if new else (last.there, last.there_err)
     return Change(
-        kind="moved",
-        x_before=gone.x,
-        y_before=gone.y,
-        x_after=new.x,
-        y_after=new.y,
-        radius=new.radius,
-        depth_before=gone.here,
-        depth_before_err=gone.here_err,
-        depth_after=new.here,
-        depth_after_err=new.here_err,
-        significance=min(gone.significance, new.significance),
-        filters=tuple(sorted({*gone.filters, *new.filters})),
+        kind=kind,
+        x_before=gone.x if gone else math.nan,
+        y_before=gone.y if gone else math.nan,
+        x_after=new.x if new else math.nan,
+        y_after=new.y if new else math.nan,
+        radius=last.radius,
+        depth_before=before[0],
+        depth_before_err=before[1],
+        depth_after=after[0],
+        depth_after_err=after[1],
+        significance=min(one.significance for one in shown),
+        filters=tuple(sorted({name for one in shown for name in one.filters})),
         similarity=similarity,
-    )
-
-
-def _appeared(new: _Single) -> Change:
-    return Change(
-        kind="appeared",
-        x_before=math.nan,
-        y_before=math.nan,
-        x_after=new.x,
-        y_after=new.y,
-        radius=new.radius,
-        depth_before=new.there,
-        depth_before_err=new.there_err,
-        depth_after=new.here,
-        depth_after_err=new.here_err,
-        significance=new.significance,
-        filters=new.filters,
-    )
-
-
-def _vanished(gone: _Single) -> Change:
-    return Change(
-        kind="vanished",
-        x_before=gone.x,
-        y_before=gone.y,
-        x_after=math.nan,
-        y_after=math.nan,
-        radius=gone.radius,
-        depth_before=gone.here,
-        depth_before_err=gone.here_err,
-        depth_after=gone.there,
-        depth_after_err=gone.there_err,
-        significance=gone.significance,
-        filters=gone.filters,
     )

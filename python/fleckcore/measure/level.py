@@ -10,24 +10,18 @@ from numpy.typing import NDArray
 
 from fleckcore.errors import ArrayError
 from fleckcore.measure.cutout import CutOut
+from fleckcore.measure.ground import Ground, fit_ground, polynomial
 
-__all__ = ["Levelled", "MeanLight", "level_beside", "require_plane", "robust_scatter"]
+__all__ = ["Levelled", "MeanLight", "level_beside"]
 
 Plane = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-LEAST_PIXELS = 24
-"""Fewer pixels tell no background."""
-
-CLIP_SIGMA = 4.0
 LEAST_SCATTER = ROUNDING = 1e-9
 """Of the light, and of a variance: less is rounding."""
 
-ROUNDS = 3
 LEAST_BLOCKS = 80
 """So many blocks tell by how much a mean is noisier than were its pixels independent."""
-
-_SIGMA_OF_MAD = 1.482602218505602
 
 
 @dataclass(frozen=True)
@@ -58,12 +52,7 @@ class MeanLight:
     @property
     def error(self) -> float:
         """All together."""
-        return math.hypot(self.error_repeat, self.error_pattern)
-
-    @property
-    def error_repeat(self) -> float:
-        """Without the pattern: by how much another frame of the same pixels differs."""
-        return math.hypot(self.error_pixels, self.error_level)
+        return math.hypot(self.error_pixels, self.error_level, self.error_pattern)
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,8 +76,7 @@ class Levelled:
     beside: Mask
     scatter: float
     pattern: float
-    _terms: Plane
-    _inverse: Plane
+    _ground: Ground
 
     @property
     def noise(self) -> Plane:
@@ -103,7 +91,8 @@ class Levelled:
             raise ArrayError("no pixel of the aperture has a value.", code="A09")
         light = self.light[used]
         clumping = self.clumping(math.sqrt(count))
-        level = clumping * self.level_error(light @ self._terms[used] / count)
+        weights = np.where(used, self.light, 0.0)[None] / count
+        level = clumping * math.sqrt(self._ground.covariance(weights)[0, 0])
         share = self.pattern / self.scatter if self.scatter > 0 else 0.0
         pattern = clumping * self.pattern * float(np.linalg.norm(light)) / count
         return MeanLight(
@@ -113,14 +102,6 @@ class Levelled:
             error_level=level * math.sqrt(1 - min(share, 1.0) ** 2),
             error_pattern=math.hypot(pattern, level * share),
         )
-
-    def level_error(self, terms: Plane) -> float:
-        """One standard deviation of the level where its terms, weighted by light, have these means."""
-        return self.scatter * math.sqrt(float(terms @ self._inverse @ terms))
-
-    def level_error_at(self, mask: Mask) -> float:
-        """One standard deviation of the mean level over a mask."""
-        return self.level_error(self._terms[mask].mean(axis=0))
 
     def clumping(self, side: float) -> float:
         """By how much the mean over a square is noisier than were its pixels independent; 1 for white noise.
@@ -137,7 +118,7 @@ class Levelled:
             if np.count_nonzero(full) < LEAST_BLOCKS:
                 break
             sums = _block_sums(residual, size)[full]
-            freedom = sums.size - self._inverse.shape[0]
+            freedom = sums.size - self._ground.terms
             factor = math.sqrt(float(np.sum(sums**2 / count[full])) / freedom) / self.scatter
             size *= 2
         return factor
@@ -166,85 +147,37 @@ def level_beside(
     Raises
     ------
     ArrayError
-        ``A09`` too few pixels are left, another degree, or a level that is not positive; ``A12`` a mask of another
-        shape.
+        ``A09`` too few pixels are left, another degree, or a level that is not positive.
 
     Notes
     -----
-    Least squares; pixels that are off by more than 4 standard deviations are left out, three times. The mean is taken
-    and not the median, which for photons lies a sixth of a count lower, and for whole counts jumps. Where the errors
-    of all pixels are the same, they are the scatter of the whole cut-out (see `cut_out`); that of the pixels beside
-    the feature takes their place.
+    The mean is taken and not the median, which for photons lies a sixth of a count lower, and for whole counts jumps.
+    Where the errors of all pixels are the same, they are the scatter of the whole cut-out (see `cut_out`); that of the
+    pixels beside the feature takes their place.
     """
-    require_plane(cut, leave_out, "leave_out")
     if degree not in (0, 1, 2):
         raise ArrayError(f"degree={degree!r}, wanted 0, 1 or 2.", code="A09")
-    beside = cut.usable & np.isfinite(cut.error) & ~leave_out
-    terms = _terms(cut.light.shape, degree)
+    axes = polynomial(cut.light.shape, degree)
     if neighbours is not None:
-        terms = np.concatenate([terms, np.moveaxis(neighbours, 0, -1)], axis=-1)
-    surface = np.ones(cut.light.shape)
-    for _ in range(ROUNDS):
-        _require_pixels(beside, cut)
-        factors = np.linalg.lstsq(terms[beside], cut.light[beside], rcond=None)[0]
-        surface = terms @ factors
-        residual = cut.light - surface
-        residual -= np.median(residual[beside])  # what is left out pulls at the mean
-        spread = max(robust_scatter(residual[beside]), LEAST_SCATTER)
-        with np.errstate(invalid="ignore"):
-            beside = beside & (np.abs(residual) <= CLIP_SIGMA * spread)
-    _require_pixels(beside, cut)
+        axes = np.concatenate([axes, neighbours])
+    ground = fit_ground(cut.light, cut.usable & np.isfinite(cut.error) & ~leave_out, axes=axes)
+    surface, beside = ground.level, ground.even
     if not surface.min() > 0:
         raise ArrayError(f"the level beside the feature falls to {surface.min():g}.", code="A09")
     light, error = cut.light / surface, cut.error / surface
-    freedom = np.count_nonzero(beside) - terms.shape[-1]
+    freedom = np.count_nonzero(beside) - len(axes)
     variance = float(np.sum((light[beside] - 1) ** 2)) / freedom
     if np.ptp(cut.error) == 0:
         error = np.full(light.shape, max(math.sqrt(variance), LEAST_SCATTER))
     unknown = variance - float(np.mean(error[beside] ** 2))
-    inverse = np.linalg.pinv(terms[beside].T @ terms[beside]).astype(np.float64)
     return Levelled(
         light=light,
         error=error,
         beside=beside,
         scatter=math.sqrt(variance),
         pattern=math.sqrt(unknown) if unknown > ROUNDING * variance else 0.0,
-        _terms=terms,
-        _inverse=inverse,
+        _ground=ground,
     )
-
-
-def robust_scatter(values: Plane) -> float:
-    """Standard deviation of most of some values, from their median absolute deviation; 0 of none."""
-    if not values.size:
-        return 0.0
-    return _SIGMA_OF_MAD * float(np.median(np.abs(values - np.median(values))))
-
-
-def require_plane(cut: CutOut, plane: Mask, name: str) -> None:
-    """Raise `ArrayError` (A12) unless a plane has the shape of the cut-out."""
-    if plane.shape != cut.light.shape:
-        raise ArrayError(
-            f"{name} has shape {plane.shape}, the cut-out {cut.light.shape}.", code="A12"
-        )
-
-
-def _require_pixels(beside: Mask, cut: CutOut) -> None:
-    count = np.count_nonzero(beside)
-    if count < LEAST_PIXELS:
-        rows, cols = cut.light.shape
-        raise ArrayError(
-            f"{count} of {cols} x {rows} pixels lie beside the feature, wanted {LEAST_PIXELS}.",
-            code="A09",
-            advice="Cut out a larger part.",
-        )
-
-
-def _terms(shape: tuple[int, ...], degree: int) -> Plane:
-    """Terms of the polynomial at each pixel, shape (rows, cols, terms)."""
-    y, x = np.meshgrid(*(np.linspace(-1, 1, n) for n in shape), indexing="ij")
-    powers = [(i, j) for i in range(degree + 1) for j in range(degree + 1 - i)]
-    return np.stack([y**i * x**j for i, j in powers], axis=-1)
 
 
 def _block_sums(image: NDArray[np.generic], size: int) -> Plane:

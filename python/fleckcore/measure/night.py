@@ -16,21 +16,42 @@ from fleckcore.detection.options import DEFAULTS
 from fleckcore.detection.search import without_bias
 from fleckcore.errors import ArrayError
 from fleckcore.frame import Frame, as_frame
+from fleckcore.io import require_alike
 
-__all__ = ["Measured", "Night", "by_filter", "level_out", "mean_light", "square"]
+__all__ = [
+    "Measured",
+    "Night",
+    "by_filter",
+    "level_out",
+    "mean_light",
+    "require_one_detector",
+    "square",
+]
 
 Image = NDArray[np.float32]
 
 
-def by_filter(frames: Iterable[Any], bias: Any) -> dict[str, list[Frame]]:
-    """Sort frames by their filter, the bias subtracted."""
+def by_filter(frames: Iterable[Any], bias: Any, name: str) -> dict[str, list[Frame]]:
+    """Sort the frames of a night by their filter, the bias subtracted."""
     found: dict[str, list[Frame]] = {}
     for given in frames:
         frame = without_bias(as_frame(given), bias)
         found.setdefault("+".join(frame.meta.filters), []).append(frame)
     if not found:
-        raise ArrayError("a night without frames, wanted at least one.", code="A09")
+        raise ArrayError(f"the {name} night has no frames, wanted at least one.", code="A09")
     return found
+
+
+def require_one_detector(frames: Sequence[Frame]) -> None:
+    """Raise `ArrayError` (A12) or `MetadataError` (M07) unless frames show the same pixels in the same unit."""
+    for frame in frames:
+        if frame.shape != frames[0].shape:
+            raise ArrayError(
+                f"frames of shapes {frames[0].shape} and {frame.shape}.",
+                code="A12",
+                path=frame.meta.path,
+            )
+    require_alike(frames)
 
 
 def level_out(frame: Frame, window: int, stripe: int, threads: int | None) -> Normalised:
@@ -51,12 +72,6 @@ def mean_light(frames: Sequence[Frame], threads: int | None) -> Frame:
         return frames[0]
     mean = FrameMean(frames[0].shape)
     for frame in frames:
-        if frame.shape != frames[0].shape:
-            raise ArrayError(
-                f"frames of shapes {frames[0].shape} and {frame.shape}.",
-                code="A12",
-                path=frame.meta.path,
-            )
         mean.add(level_out(frame, DEFAULTS.window, DEFAULTS.stripe_window, threads), threads)
     return mean.frame(frames[0].meta)
 

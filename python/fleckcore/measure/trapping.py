@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from fleckcore.errors import ArrayError, MetadataError
+from fleckcore.errors import MetadataError
 from fleckcore.frame import Frame
 from fleckcore.instruments import Quadrant, load_profile, quadrants
 from fleckcore.kernels import cte_readout, photon_noise
 from fleckcore.measure.cutout import CutOut
+from fleckcore.measure.ground import fit_ground
 from fleckcore.measure.trails import SHADOW, Deficit, PixelBox, box_deficit, shadow_boxes
 from fleckcore.traps import TrapModels
 
@@ -26,9 +27,7 @@ BEFORE, AFTER = 120, 12
 """Rows that are read out before a feature, and behind its shadow."""
 AROUND = 40
 """Pixels on each side of a feature that tell the background."""
-LEAST_PIXELS = 100
 ROUNDS = 8
-CLIP_SIGMA = 4.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +101,7 @@ def trapping_alone(
         ``M07``: not electrons, no errors, chip or date, a date before the model, or a profile that does not say how
         charge moves.
     ArrayError
-        ``A09`` boxes outside of the frame; ``A01`` too little background beside the feature.
+        ``A09`` boxes outside of the frame, or too little background beside the feature.
 
     Notes
     -----
@@ -212,25 +211,16 @@ def _background(frame: Frame, feature: PixelBox, region: PixelBox) -> Image:
     """Give the plane through what lies beside the feature, in the region."""
     rows, cols = frame.shape
     around = PixelBox(
-        max(0, feature.x0 - AROUND),
-        max(0, feature.y0 - AROUND),
-        min(cols, feature.x1 + AROUND),
-        min(rows, feature.y1 + AROUND),
+        max(0, min(feature.x0 - AROUND, region.x0)),
+        max(0, min(feature.y0 - AROUND, region.y0)),
+        min(cols, max(feature.x1 + AROUND, region.x1)),
+        min(rows, max(feature.y1 + AROUND, region.y1)),
     )
     y, x = np.mgrid[around.place]
-    fits = ~frame.mask[around.place] & ((x < feature.x0 - 2) | (x >= feature.x1 + 2))
-    data = np.array(frame.data[around.place], np.float64)
-    terms = np.stack([np.ones(x.shape), x - feature.x0, y - feature.y0], axis=-1)
-    slope = np.zeros(3)
-    for _ in range(3):
-        if np.count_nonzero(fits) < LEAST_PIXELS:
-            raise ArrayError(f"too few usable pixels beside {feature}.", code="A01")
-        slope = np.linalg.lstsq(terms[fits], data[fits], rcond=None)[0]
-        off = data - terms @ slope
-        fits &= np.abs(off) <= CLIP_SIGMA * off[fits].std()
-    y, x = np.mgrid[region.place]
-    plane = slope[0] + slope[1] * (x - feature.x0) + slope[2] * (y - feature.y0)
-    light: Image = np.maximum(plane, 0)
+    beside = ((x < feature.x0 - 2) | (x >= feature.x1 + 2)) & ~frame.mask[around.place]
+    near = (y >= feature.y0 - AROUND) & (y < feature.y1 + AROUND)
+    ground = fit_ground(np.array(frame.data[around.place], np.float64), beside & near)
+    light: Image = np.maximum(ground.level[_relative(region, around).place], 0)
     return light
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from fleckcore.calibrate import (
     combine_darks,
@@ -28,6 +32,13 @@ from fleckcore.traps import TrapModels
 __all__ = ["Observing", "mean_frame"]
 
 Told = Callable[[str, int, int], object]
+
+
+class References(NamedTuple):
+    """The pattern of the bias of each chip in DN, trimmed, and the traps, if the scene has any."""
+
+    bias: Mapping[int | None, NDArray[np.float32]]
+    traps: TrapModels | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +72,9 @@ class Observing:
                 path = folder / file_name(exposure)
                 write_hdus(path, self.observatory.hdus(exposure, threads=self.threads))
                 for raw in read(path, trim=False):
-                    light = to_electrons(subtract_bias(raw, measure_bias(raw)))
+                    counts = subtract_bias(raw, measure_bias(raw))
+                    pattern = self.references.bias[counts.meta.chip]
+                    light = to_electrons(counts.replace(data=counts.data - pattern))
                     kept = put_aside(light, folder / f"{path.stem}-{light.meta.chip}")
                     chips.setdefault(light.meta.chip or 0, []).append(kept)
                 path.unlink()
@@ -75,20 +88,23 @@ class Observing:
             return {chip: self.mean(frames) for chip, frames in chips.items()}
 
     @cached_property
-    def traps(self) -> TrapModels:
-        """The traps as the detector's reference file has them."""
+    def references(self) -> References:
+        """What the detector's reference files say."""
         with TemporaryDirectory(prefix=".fleckcore-", dir=self.room) as folder:
-            names = write_references(
-                self.observatory, folder, mjd=mjd_of(self.observatory.scene.start)
-            )
-            return read_pctetab(Path(folder) / names["PCTETAB"].removeprefix("jref$"))
+            start = mjd_of(self.observatory.scene.start)
+            names = write_references(self.observatory, folder, mjd=start)
+            files = {key: Path(folder) / name.removeprefix("jref$") for key, name in names.items()}
+            bias = {frame.meta.chip: np.array(frame.data) for frame in read(files["BIASFILE"])}
+            traps = read_pctetab(files["PCTETAB"]) if "PCTETAB" in files else None
+        return References(bias, traps)
 
     def without_trails(self, frame: Frame) -> Frame:
         """Put trapped charge back, with the traps of the reference file at the frame's date."""
-        if self.observatory.scene.traps is None:
+        traps = self.references.traps
+        if traps is None:
             return frame
         noise = {area.amplifier: area.read_noise_e or 0.0 for area in frame.meta.areas}
-        corrected, _ = correct_cte(frame, self.traps, read_noise_e=noise, threads=self.threads)
+        corrected, _ = correct_cte(frame, traps, read_noise_e=noise, threads=self.threads)
         return corrected
 
     def mean(self, frames: Sequence[Frame]) -> Frame:
