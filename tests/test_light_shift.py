@@ -11,7 +11,13 @@ from scipy import stats
 
 from exposed import FLASH, LAMP, SIDE, pull, shadow
 from fleckcore.errors import ArrayError
-from fleckcore.measure import Shift, combine_shifts, find_aperture, light_shift
+from fleckcore.measure import (
+    Shift,
+    centroid_scatter,
+    combine_shifts,
+    find_aperture,
+    light_shift,
+)
 from fleckcore.simulate import Obstruction
 
 SEEDS = 1000
@@ -52,6 +58,42 @@ def test_errors_are_right(item, move, flash):
         assert width == pytest.approx(1, abs=0.1)
     if not any(move):
         assert stats.kstest([one.chi_square for one in found], stats.chi2(2).cdf).pvalue > 0.01
+
+
+def test_errors_of_noise_that_pixels_share():
+    """Noise that goes on along columns, as after the correction of charge transfer, and a pattern of columns."""
+
+    def flashed(seed, item):
+        random = np.random.default_rng(seed)
+        cut = shadow(item, FLASH, random)
+        noise = 0.03 * random.standard_normal((SIDE + 3, SIDE))
+        noise = noise[:-3] + noise[1:-2] + noise[2:-1] + noise[3:]
+        noise = noise + 0.01 * random.standard_normal(SIDE)
+        return replace(cut, light=cut.light + noise[: cut.light.shape[0], : cut.light.shape[1]])
+
+    other = shadow(LARGER, LAMP, np.random.default_rng(0))
+    feature = find_aperture(other).mask
+    nothing = replace(LARGER, loss=0.0)
+    empty = [flashed(seed, nothing) for seed in range(1000, 1600)]
+    covariance = centroid_scatter(empty, other, feature)
+    lamps = [shadow(LARGER, LAMP, np.random.default_rng(seed)) for seed in range(5000, 6000)]
+    found = [
+        light_shift(flashed(seed, LARGER), lamps[seed], feature, covariance=covariance)
+        for seed in range(SEEDS)
+    ]
+    alone = light_shift(flashed(1, LARGER), other, feature)
+    assert found[1].dy_error > 1.3 * alone.dy_error
+    for pulls in (
+        [one.dx / one.dx_error for one in found],
+        [one.dy / one.dy_error for one in found],
+    ):
+        mean, width = pull(pulls)
+        assert abs(mean) < 0.1
+        assert width == pytest.approx(1, abs=0.1)
+    with pytest.raises(ArrayError, match=r"A09.*19 empty places"):
+        centroid_scatter(empty[:19], other, feature)
+    with pytest.raises(ArrayError, match="A12"):
+        centroid_scatter([replace(empty[0], light=empty[0].light[1:])], other, feature)
 
 
 def test_unusable_pixels_do_not_count():

@@ -25,6 +25,7 @@ from fleckcore.measure.ratio import EpochRatio, epoch_ratio, pair_by_level
 from fleckcore.measure.shift import (
     CommonShift,
     Shift,
+    centroid_scatter,
     combine_shifts,
     light_shift,
     measure_shift,
@@ -88,6 +89,7 @@ __all__ = [
     "Trapping",
     "against_others",
     "box_deficit",
+    "centroid_scatter",
     "combine_shifts",
     "contrast",
     "count_events",

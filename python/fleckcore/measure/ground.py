@@ -67,7 +67,7 @@ def fit_ground(
     if seen < max(_LEAST, 2 * len(axes)):
         rows, cols = data.shape
         raise ArrayError(
-            f"{seen} of {cols} x {rows} pixels are ground beside the feature.",
+            f"{seen} of {cols} x {rows} pixels of ground beside the feature.",
             code="A09",
             advice="Cut out a larger part.",
         )

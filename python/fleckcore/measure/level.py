@@ -151,9 +151,9 @@ def level_beside(
 
     Notes
     -----
-    The mean is taken and not the median, which for photons lies a sixth of a count lower, and for whole counts jumps.
-    Where the errors of all pixels are the same, they are the scatter of the whole cut-out (see `cut_out`); that of the
-    pixels beside the feature takes their place.
+    The mean is taken and not the median, which for photons lies a sixth of a count lower, and for whole counts
+    jumps. Where the errors of all pixels are the same, they are the scatter of the whole cut-out (see `cut_out`);
+    that of the pixels beside the feature takes their place.
     """
     if degree not in (0, 1, 2):
         raise ArrayError(f"degree={degree!r}, wanted 0, 1 or 2.", code="A09")

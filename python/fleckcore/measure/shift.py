@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fleckcore.errors import ArrayError
-from fleckcore.measure.cutout import CutOut, against_others, grown
+from fleckcore.measure.cutout import SIGMA_OF_MAD, CutOut, against_others, grown
 from fleckcore.measure.ground import lost_light
 from fleckcore.measure.ratio import require_same_place
 
-__all__ = ["CommonShift", "Shift", "combine_shifts", "light_shift", "measure_shift"]
+__all__ = [
+    "CommonShift",
+    "Shift",
+    "centroid_scatter",
+    "combine_shifts",
+    "light_shift",
+    "measure_shift",
+]
 
 SMOOTH = 1.0
 """Standard deviation of the Gaussian that both epochs are smoothed with, pixels."""
@@ -23,6 +30,7 @@ REACH = 4.0
 """Largest shift that is looked for, pixels."""
 MARGIN = 5
 """Pixels around a feature over which its shadow is summed: it fades, and moves."""
+LEAST_PLACES = 20
 _STEPS = 30
 
 Image = NDArray[np.float64]
@@ -136,15 +144,21 @@ def measure_shift(later: CutOut, earlier: CutOut, feature: NDArray[np.bool_]) ->
     return Shift(float(moved[0]), float(moved[1]), _covariance(gradient, window, later, earlier))
 
 
-def light_shift(one: CutOut, other: CutOut, feature: NDArray[np.bool_]) -> Shift:
+def light_shift(
+    one: CutOut, other: CutOut, feature: NDArray[np.bool_], *, covariance: Image | None = None
+) -> Shift:
     """Measure how far a shadow lies from where it lies in another light, such as flash and lamp.
 
     Parameters
     ----------
     one, other : CutOut
-        Of one place and shape. Errors of their pixels count as independent.
+        Of one place and shape.
     feature : ndarray of bool, of their shape
         Its pixels, in either light.
+    covariance : ndarray, shape (2, 2), optional
+        Of the centroid in ``one``, from `centroid_scatter`. Without it, and in ``other``, pixels count as
+        independent: in darks that were corrected for charge transfer they are not, and errors come out up to half as
+        large as they are.
 
     Returns
     -------
@@ -164,11 +178,50 @@ def light_shift(one: CutOut, other: CutOut, feature: NDArray[np.bool_]) -> Shift
     """
     require_same_place(one, other)
     window = grown(feature, MARGIN)
-    (place, covariance), (from_place, from_covariance) = (
-        _centroid(cut, window) for cut in (one, other)
-    )
+    (place, own), (from_place, from_covariance) = (_centroid(cut, window) for cut in (one, other))
     dx, dy = place - from_place
-    return Shift(float(dx), float(dy), covariance + from_covariance)
+    own = own if covariance is None else covariance
+    return Shift(float(dx), float(dy), own + from_covariance)
+
+
+def centroid_scatter(empty: Sequence[CutOut], other: CutOut, feature: NDArray[np.bool_]) -> Image:
+    """Measure how well a frame tells where a shadow lies, at places where there is none.
+
+    Parameters
+    ----------
+    empty : sequence of CutOut
+        Of the frame, of the shape of ``other``, 20 or more.
+    other : CutOut
+        The shadow in another light, which is cast on each of these places.
+    feature : ndarray of bool, of their shape
+        Its pixels.
+
+    Returns
+    -------
+    ndarray of float64, shape (2, 2)
+        Covariance of the centroid, pixels squared, x before y, without places that are 4 standard deviations off.
+
+    Raises
+    ------
+    ArrayError
+        ``A12`` a cut-out of another shape, ``A09`` too few places.
+    """
+    window = grown(feature, MARGIN)
+    lost, _, _ = lost_light(other, window)
+    found = np.array([_centroid(_cast(cut, lost), window)[0] for cut in empty])
+    if len(found) < LEAST_PLACES:
+        raise ArrayError(f"{len(found)} empty places, wanted {LEAST_PLACES}.", code="A09")
+    off = found - np.median(found, axis=0)
+    sigma = SIGMA_OF_MAD * np.median(np.abs(off), axis=0)
+    return np.asarray(np.cov(off[(np.abs(off) <= 4 * sigma).all(axis=1)].T))
+
+
+def _cast(cut: CutOut, lost: Image) -> CutOut:
+    """Cast a shadow, in which photons are as noisy as fewer of them are."""
+    if cut.light.shape != lost.shape:
+        raise ArrayError(f"cut-outs of {cut.light.shape} and {lost.shape}.", code="A12")
+    left = np.clip(1 - lost, 0, None)
+    return replace(cut, light=left + (cut.light - 1) * np.sqrt(left))
 
 
 def combine_shifts(shifts: Sequence[Shift]) -> CommonShift:

@@ -97,12 +97,14 @@ def reproduce(
     look_without_light(story, flecks[:2], masks, after, longs)
     compare_epochs(story, flecks, masks)
     follow_the_shadow(story, flecks[0], dict(zip(days, (before, after), strict=True)))
-    _analyse_flats(story, flecks[:2], after)
+    _analyse_flats(story, flecks[:2], (before, after))
     _look_on(story, after)
     return story
 
 
-def _analyse_flats(story: Story, flecks: tuple[NewFeature, ...], darks: Darks) -> None:
+def _analyse_flats(
+    story: Story, flecks: tuple[NewFeature, ...], darks: tuple[Darks, Darks]
+) -> None:
     """Section 6."""
     before, after = expose_flats(story, flecks)
     tabulate(story, after)
@@ -116,7 +118,7 @@ def _analyse_flats(story: Story, flecks: tuple[NewFeature, ...], darks: Darks) -
         flagged = masks.setdefault(fleck.chip, np.zeros(_shape(story, fleck.chip), bool))
         flagged[cut.y0 : cut.y0 + mask.shape[0], cut.x0 : cut.x0 + mask.shape[1]] |= mask
     story.note("dither.uncovered", uncovered(masks))
-    compare_lights(story, flecks, masters, after, darks.corrected)
+    compare_lights(story, flecks, masters, after, *darks)
 
 
 def _shape(story: Story, chip: int) -> tuple[int, int]:

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fleckcore.frame import Frame
+from fleckcore.instruments import load_profile
 from fleckcore.measure import (
     Contrast,
     CutOut,
     MasterAperture,
+    centroid_scatter,
     combine_shifts,
     contrast,
     cut_out,
     find_aperture,
+    find_sinks,
+    flag_sinks,
     height_of_penumbra,
     light_shift,
     nature,
@@ -33,6 +39,8 @@ __all__ = ["compare_lights", "look_without_light"]
 
 NEIGHBOURHOOD = (60, 60)
 """Rows and columns of figure 4."""
+PLACES = 8
+"""Of empty places on each side of a fleck, cut-outs."""
 F_RATIO = 25.0
 """Of the light in ACS/WFC."""
 
@@ -126,22 +134,24 @@ def compare_lights(
     flecks: Sequence[NewFeature],
     masters: Mapping[str, MasterAperture],
     lamp: FlatSet,
-    flashed: Chips,
+    before: Darks,
+    darks: Darks,
 ) -> None:
     """Compare the flecks in the light of lamp and flash (claim 19, figure 17)."""
-    shifts, limits, rows = [], [], []
+    shifts, rows = [], []
     for fleck in flecks:
         by_lamp = lamp.cuts[fleck.name][lamp.filters[0]]
-        by_flash = fleck.cut(flashed[fleck.chip])
+        frame = _without_sinks(darks.corrected[fleck.chip], before.raw[fleck.chip])
+        by_flash = fleck.cut(frame)
         mask = masters[fleck.name].mask
-        shift = light_shift(by_flash, by_lamp, mask)
+        scatter = centroid_scatter(_beside(fleck, frame), by_lamp, mask)
+        shift = light_shift(by_flash, by_lamp, mask, covariance=scatter)
         story.note(f"{fleck.name}.lamp_to_led.x", shift.dx, shift.dx_error, "pix")
         story.note(f"{fleck.name}.lamp_to_led.y", shift.dy, shift.dy_error, "pix")
         shifts.append(shift)
         pitch = by_lamp.meta.pixel_size_um or math.nan
         height = height_of_penumbra(penumbra(by_lamp, mask), f_ratio=F_RATIO, pixel_size_um=pitch)
         story.note(f"{fleck.name}.height.limit", height.limit_um, unit="um")
-        limits.append(height.limit_um)
         rows.append(_lamp_and_flash(fleck.name, by_flash, find_aperture(by_flash).mask, mask))
     common = combine_shifts(shifts)
     story.note("lamp_to_led.x", common.dx, common.dx_error, "pix")
@@ -154,6 +164,26 @@ def compare_lights(
         "alone are blue, of the flash's alone red",
         *rows,
     )
+
+
+def _without_sinks(frame: Frame, before: Frame) -> Frame:
+    """Mask the sink pixels that were there before the flecks."""
+    flagged = flag_sinks(frame, find_sinks(before))
+    bit = load_profile(frame.meta.profile).quality["sink"]
+    return flagged.replace(meta=replace(frame.meta, masked_bits=frame.meta.masked_bits | bit))
+
+
+def _beside(fleck: NewFeature, frame: Frame) -> list[CutOut]:
+    """Cut out places around a fleck that are as far from the amplifier, to a tenth of the rows."""
+    rows, cols = frame.shape
+    height, width = fleck.shape
+    ways = product(range(-PLACES, PLACES + 1), range(-PLACES, PLACES + 1))
+    places = [(fleck.x + n * width, fleck.y + m * height / 2) for n, m in ways if abs(n) > 1]
+    return [
+        cut_out(frame, x, y, shape=fleck.shape)
+        for x, y in places
+        if width < x < cols - width and height < y < rows - height
+    ]
 
 
 def _lamp_and_flash(
