@@ -7,7 +7,7 @@ import pytest
 
 import shadows
 from fleckcore.errors import ArrayError
-from fleckcore.measure import fit_spectrum
+from fleckcore.measure import cut_out, fit_spectrum, measure_rise, measure_transmission
 
 WAVELENGTHS = np.array([4330, 4747, 5361, 5922, 6312, 7694, 8046, 9032], float)
 ERRORS = np.array([0.002, 0.001, 0.004, 0.001, 0.001, 0.002, 0.001, 0.002])
@@ -53,3 +53,21 @@ def test_refusals():
         with pytest.raises(ArrayError, match="A09"):
             fit_spectrum(*arguments)
     assert np.isnan(fit_spectrum([1, 2, 3], [1, 2, 3], [1, 1, 1]).deviations).all()
+
+
+def test_pulls_of_the_rise():
+    found = []
+    blue = shadows.transmission(shadows.fleck(loss=0.9))
+    red = shadows.transmission(shadows.fleck(loss=0.8))
+    mask = 1 - blue[10:50, 10:50] > 0.05
+    truth = float((red - blue)[10:50, 10:50][mask].mean())
+    for seed in range(1000):
+        seen = [
+            measure_transmission(cut_out(shadows.exposed(part, 40_000.0, seed + n), 30, 30), mask)
+            for part, n in ((red, 0), (blue, 5000))
+        ]
+        rise = measure_rise(*seen)
+        found.append((rise.value, truth, rise.error))
+    mean, width = shadows.pulls(found)
+    assert abs(mean) < 0.1
+    assert width == pytest.approx(1, abs=0.1)

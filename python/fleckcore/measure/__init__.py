@@ -31,7 +31,7 @@ from fleckcore.measure.shift import (
     measure_shift,
 )
 from fleckcore.measure.sinks import Sinks, find_sinks, flag_sinks
-from fleckcore.measure.spectrum import Spectrum, fit_spectrum
+from fleckcore.measure.spectrum import Rise, Spectrum, fit_spectrum, measure_rise
 from fleckcore.measure.trails import (
     Deficit,
     PixelBox,
@@ -81,6 +81,7 @@ __all__ = [
     "Penumbra",
     "PixelBox",
     "Priors",
+    "Rise",
     "Shift",
     "Sinks",
     "Spectrum",
@@ -109,6 +110,7 @@ __all__ = [
     "master_aperture",
     "measure_excess",
     "measure_outline",
+    "measure_rise",
     "measure_shift",
     "measure_transmission",
     "natural_break",

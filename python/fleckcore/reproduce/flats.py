@@ -21,6 +21,7 @@ from fleckcore.measure import (
     fit_spectrum,
     master_aperture,
     measure_excess,
+    measure_rise,
     measure_transmission,
     natural_break,
 )
@@ -200,9 +201,8 @@ def _tell_spectrum(
         for name, deviation in zip(blue, fit.deviations, strict=True):
             story.note(f"{fleck.name}.{name}.deviation", deviation, unit="sigma")
     last, before = flats.filters[-1], blue[-1]
-    rise = seen[last].value - seen[before].value
-    error = float(np.hypot(seen[last].error, seen[before].error))
-    story.note(f"{fleck.name}.rise", rise, error)
+    rise = measure_rise(seen[last], seen[before])
+    story.note(f"{fleck.name}.rise", rise.value, rise.error)
     story.tables[f"transmission_{fleck.name}"] = [
         {
             "filter": name,
