@@ -64,6 +64,20 @@ def test_errors_are_right(level, loss, exposures, side, more):
         assert width == pytest.approx(1, abs=0.1)
 
 
+def test_errors_of_a_high_aperture_in_trails():
+    """Noise that is smeared along columns counts as it is for an aperture that lies along them."""
+    aperture = np.ones((14, 3), bool)
+    pulls = []
+    for seed in range(SEEDS):
+        random = np.random.default_rng(seed)
+        noise = random.standard_normal((130, 110))
+        frame = Frame(20 + sum(noise[row : row + 110] for row in range(5)))
+        found = contrast(frame, aperture, x0=53, y0=48)
+        pulls.append(found.deficit / found.deficit_error)
+    assert np.mean(pulls) == pytest.approx(0, abs=0.1)
+    assert np.std(pulls) == pytest.approx(1, abs=0.1)
+
+
 def test_numbers():
     frame = made(1, 64, 0.5, 28, 12)
     found = contrast(frame, square(12))

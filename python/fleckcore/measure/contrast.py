@@ -15,7 +15,7 @@ from fleckcore.measure.ground import Ground, fit_ground
 
 __all__ = ["Contrast", "contrast"]
 
-_LEAST_SQUARES = 8
+_LEAST_BLOCKS = 8
 _FILLED = 0.7
 
 
@@ -146,8 +146,9 @@ def contrast(
     -------
     Contrast
         Its errors hold the noise of the aperture's pixels and of the level. They follow from the scatter of the
-        ground, pixel by pixel and in squares as large as the aperture. The error plane says which part goes with
-        charge; what pixels scatter more than it says counts as a difference in sensitivity or dark current.
+        ground, pixel by pixel and in blocks as large and as elongated as the aperture. The error plane says which
+        part goes with charge; what pixels scatter more than it says counts as a difference in sensitivity or dark
+        current.
 
     Raises
     ------
@@ -175,7 +176,7 @@ def _measure(
     if pixels == 0:
         raise ArrayError("every pixel of the aperture is masked or hot.", code="A09")
     dark_noise, unevenness = _parts(cut, ground)
-    clumping = _clumping(cut.data, ground, round(math.sqrt(pixels)), clip_sigma)
+    clumping = _clumping(cut.data, ground, _block(counts), clip_sigma)
     return Contrast(
         kind=cut.meta.kind,
         pixels=pixels,
@@ -203,18 +204,32 @@ def _parts(cut: Frame, ground: Ground) -> tuple[float, float]:
     return math.sqrt(dark), math.sqrt(max(0.0, ground.noise**2 - max(told, dark)))
 
 
-def _clumping(data: NDArray[np.float64], ground: Ground, side: int, clip_sigma: float) -> float:
-    """Give the scatter of means over squares of the ground, over that of independent pixels; at least 1."""
-    if side < 2 or not ground.noise > 0:
+def _block(aperture: NDArray[np.bool_]) -> tuple[int, int]:
+    """Give rows and columns of a block of as many pixels as an aperture, as elongated as it is."""
+    spans = [int(np.ptp(at)) + 1 for at in np.nonzero(aperture)]
+    scale = math.sqrt(np.count_nonzero(aperture) / math.prod(spans))
+    rows, cols = (max(1, round(scale * span)) for span in spans)
+    return rows, cols
+
+
+def _clumping(
+    data: NDArray[np.float64], ground: Ground, block: tuple[int, int], clip_sigma: float
+) -> float:
+    """Give the scatter of means over blocks of the ground, over that of independent pixels; at least 1.
+
+    Trails make it larger for blocks that are longer along columns.
+    """
+    height, width = block
+    if height * width < 2 or not ground.noise > 0:
         return 1.0
-    rows, cols = (n // side for n in data.shape)
-    squares = (rows, side, cols, side)
-    part = np.s_[: rows * side, : cols * side]
+    rows, cols = (n // size for n, size in zip(data.shape, block, strict=True))
+    blocks = (rows, height, cols, width)
+    part = np.s_[: rows * height, : cols * width]
     rest = np.where(ground.even, data - ground.level, 0.0)
-    total = rest[part].reshape(squares).sum(axis=(1, 3))
-    count = ground.even[part].reshape(squares).sum(axis=(1, 3))
-    filled = count >= _FILLED * side**2
-    if np.count_nonzero(filled) < _LEAST_SQUARES:
+    total = rest[part].reshape(blocks).sum(axis=(1, 3))
+    count = ground.even[part].reshape(blocks).sum(axis=(1, 3))
+    filled = count >= _FILLED * height * width
+    if np.count_nonzero(filled) < _LEAST_BLOCKS:
         return 1.0
     scatter = np.abs(total[filled]) / (ground.noise * np.sqrt(count[filled]))
     usual = max(1.0, SIGMA_OF_MAD * float(np.median(scatter)))
