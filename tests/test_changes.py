@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fleckcore.errors import ArrayError, MetadataError
-from fleckcore.measure import find_changes
+from fleckcore.track import find_changes
 from two_nights import DUST, Dust, flat, ring
 
 OTHER = {"lit": (-0.2, 0.3), "blur": 1.0, "shift": (0.4, -0.6), "level": 18_000.0}

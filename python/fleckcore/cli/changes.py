@@ -21,7 +21,7 @@ from fleckcore.errors import MetadataError
 
 if TYPE_CHECKING:
     from fleckcore.frame import Frame
-    from fleckcore.measure import Changes
+    from fleckcore.track import Changes
 
 __all__ = ["command"]
 
@@ -144,7 +144,7 @@ def _compare(
 ) -> dict[str, Any]:
     """Compare one chip of two nights, write what came of it, and say it."""
     from fleckcore.io.catalogs import write_catalog
-    from fleckcore.measure import find_changes
+    from fleckcore.track import find_changes
 
     chip = earlier[0].meta.chip
     given = companions.bias(chip)

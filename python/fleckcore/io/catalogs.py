@@ -7,6 +7,7 @@ import io
 import json
 import math
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,14 @@ from fleckcore.io.write import atomic_write, write_hdus
 if TYPE_CHECKING:
     from astropy.table import QTable, Table
 
-__all__ = ["KIND_COLOURS", "read_catalog", "write_catalog", "write_regions"]
+__all__ = [
+    "KIND_COLOURS",
+    "read_catalog",
+    "read_tables",
+    "write_catalog",
+    "write_regions",
+    "write_tables",
+]
 
 
 def write_catalog(table: Table, path: str | Path, *, overwrite: bool = False) -> None:
@@ -135,38 +143,98 @@ def _empty_ecsv(path: Path) -> Table | None:
 
 
 def _write_fits(table: Table, path: Path, overwrite: bool) -> None:
-    """Write the columns in the first extension, meta as rows of (key, JSON value) in the second."""
-    from astropy.io import fits
-    from astropy.table import Table
-
-    catalog = fits.table_to_hdu(Table({name: _values(table[name]) for name in table.colnames}))
-    catalog.name = "CATALOG"
-    for number, name in enumerate(table.colnames, start=1):
-        info = table[name].info
-        if info.unit is not None:
-            catalog.header[f"TUNIT{number}"] = info.unit.to_string()
-        catalog.header[f"TCOMM{number}"] = info.description or ""
-    keys = list(table.meta)
-    values = [json.dumps(table.meta[key]) for key in keys]
-    meta = fits.table_to_hdu(Table({"KEY": np.array(keys, "U"), "VALUE": np.array(values, "U")}))
-    meta.name = "META"
-    write_hdus(path, fits.HDUList([fits.PrimaryHDU(), catalog, meta]), overwrite=overwrite)
+    write_tables({"catalog": table}, path, meta=table.meta, overwrite=overwrite)
 
 
 def _read_fits(path: Path) -> Table:
+    tables, meta = _read_tables(path)
+    table = tables["catalog"]
+    table.meta = meta
+    return table
+
+
+def write_tables(
+    tables: Mapping[str, Table],
+    path: str | Path,
+    *,
+    meta: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Write tables as one FITS file: each in an extension of its name, and what is true of all as JSON in the last.
+
+    Parameters
+    ----------
+    tables : mapping of str to Table
+        Columns of numbers, booleans or text.
+    path : path-like
+        The file.
+    meta : mapping, optional
+        Values that JSON can hold.
+    overwrite : bool
+        Replace an existing file.
+
+    Raises
+    ------
+    OutputError
+        ``R01``, ``R08``: see `atomic_write`.
+    """
     from astropy.io import fits
+    from astropy.table import Table
+
+    hdus = [fits.PrimaryHDU()]
+    for title, table in tables.items():
+        hdu = fits.table_to_hdu(Table({name: _values(table[name]) for name in table.colnames}))
+        hdu.name = title.upper()
+        for number, name in enumerate(table.colnames, start=1):
+            info = table[name].info
+            if info.unit is not None:
+                hdu.header[f"TUNIT{number}"] = info.unit.to_string()
+            hdu.header[f"TCOMM{number}"] = info.description or ""
+        hdus.append(hdu)
+    keys = list(meta or {})
+    values = [json.dumps((meta or {})[key]) for key in keys]
+    last = fits.table_to_hdu(Table({"KEY": np.array(keys, "U"), "VALUE": np.array(values, "U")}))
+    last.name = "META"
+    write_hdus(path, fits.HDUList([*hdus, last]), overwrite=overwrite)
+
+
+def read_tables(path: str | Path) -> tuple[dict[str, QTable], dict[str, Any]]:
+    """Read what `write_tables` wrote: tables by their names in small letters, and what is true of all.
+
+    Raises
+    ------
+    InputFileError
+        ``I04`` when the file is missing or not of this kind.
+    """
+    path = Path(path)
+    try:
+        tables, meta = _read_tables(path)
+    except (OSError, ValueError, KeyError, IndexError) as error:
+        raise InputFileError(
+            f"holds no tables of fleckcore: {error}", code="I04", path=path, advice="Make it again."
+        ) from error
+    return {name: _with_units(table) for name, table in tables.items()}, meta
+
+
+def _read_tables(path: Path) -> tuple[dict[str, Table], dict[str, Any]]:
+    from astropy.io import fits
+
+    with fits.open(path, memmap=False) as hdus:
+        meta = {row["KEY"]: json.loads(row["VALUE"]) for row in hdus["META"].data}
+        names = [hdu.name for hdu in hdus[1:] if hdu.name != "META"]
+        return {name.lower(): _table_of(hdus[name]) for name in names}, meta
+
+
+def _table_of(hdu: Any) -> Table:
     from astropy.table import Table
     from astropy.units import Unit
 
-    with fits.open(path, memmap=False) as hdus:
-        catalog, meta = hdus["CATALOG"], hdus["META"]
-        columns = {name: np.array(catalog.data[name]) for name in catalog.columns.names}
-        table = Table({name: c.astype(c.dtype.newbyteorder("=")) for name, c in columns.items()})
-        for number, column in enumerate(table.itercols(), start=1):
-            unit = catalog.header.get(f"TUNIT{number}")
-            column.unit = None if unit is None else Unit(unit)
-            column.description = catalog.header.get(f"TCOMM{number}") or None
-        table.meta = {row["KEY"]: json.loads(row["VALUE"]) for row in meta.data}
+    columns = {name: np.array(hdu.data[name]) for name in hdu.columns.names}
+    table = Table({name: c.astype(c.dtype.newbyteorder("=")) for name, c in columns.items()})
+    for number, column in enumerate(table.itercols(), start=1):
+        unit = hdu.header.get(f"TUNIT{number}")
+        column.unit = None if unit is None else Unit(unit)
+        column.description = hdu.header.get(f"TCOMM{number}") or None
     return table
 
 

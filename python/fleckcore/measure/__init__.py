@@ -8,7 +8,6 @@ from fleckcore.measure.aperture import (
     master_aperture,
     natural_break,
 )
-from fleckcore.measure.changes import Change, Changes, Drift, find_changes
 from fleckcore.measure.contrast import Contrast, contrast
 from fleckcore.measure.cutout import CutOut, against_others, cut_out
 from fleckcore.measure.height import (
@@ -60,13 +59,10 @@ from fleckcore.measure.wavelengths import (
 
 __all__ = [
     "Aperture",
-    "Change",
-    "Changes",
     "CommonShift",
     "Contrast",
     "CutOut",
     "Deficit",
-    "Drift",
     "EpochRatio",
     "EventRate",
     "Excess",
@@ -99,7 +95,6 @@ __all__ = [
     "epoch_ratio",
     "filter_wavelength",
     "find_aperture",
-    "find_changes",
     "find_sinks",
     "find_step",
     "fit_spectrum",

@@ -12,11 +12,17 @@ from numpy.typing import NDArray
 from fleckcore.report.panels import Box, FigureRecord, Picture, plot_panels
 
 if TYPE_CHECKING:
-    from fleckcore.measure import Change, Changes
+    from fleckcore.track import Changes, Event
 
 __all__ = ["plot_changes"]
 
-COLOURS = {"appeared": "tab:red", "vanished": "tab:blue", "moved": "tab:orange"}
+COLOURS = {
+    "appeared": "tab:red",
+    "vanished": "tab:blue",
+    "moved": "tab:orange",
+    "deeper": "tab:purple",
+    "shallower": "tab:green",
+}
 MOST = 8
 """Changes that are shown one by one."""
 
@@ -40,10 +46,7 @@ def plot_changes(found: Changes, path: str | Path, *, overwrite: bool = False) -
     OutputError
         ``R08``, ``R01``: the file cannot be written.
     """
-    counts = [
-        f"{sum(one.kind == kind for one in found.changes)} {kind}"
-        for kind in ("moved", "appeared", "vanished")
-    ]
+    counts = [f"{sum(one.kind == kind for one in found.changes)} {kind}" for kind in COLOURS]
     caption = (
         f"{', '.join(counts)}; {found.stayed} stayed. Light over its level, earlier and later, and the ratio of "
         "both: blue where something appeared, red where something went"
@@ -52,7 +55,7 @@ def plot_changes(found: Changes, path: str | Path, *, overwrite: bool = False) -
     plot_panels(FigureRecord(0, caption, tuple(rows)), path, overwrite=overwrite)
 
 
-def _row(found: Changes, one: Change | None) -> tuple[Picture, ...]:
+def _row(found: Changes, one: Event | None) -> tuple[Picture, ...]:
     boxes = tuple(box for change in found.changes for box in _boxes(change))
     part = _part(found.ratio.shape, one)
     images = found.before, found.after, found.ratio
@@ -76,7 +79,7 @@ def _row(found: Changes, one: Change | None) -> tuple[Picture, ...]:
     )
 
 
-def _depth(one: Change) -> float:
+def _depth(one: Event) -> float:
     return 1.5 * max(one.depth_before, one.depth_after)
 
 
@@ -86,12 +89,12 @@ def _noise(image: NDArray[np.float32]) -> float:
     return 3.0 * float(np.median(np.abs(known - np.median(known)))) if known.size else 0.0
 
 
-def _places(one: Change) -> list[tuple[float, float]]:
+def _places(one: Event) -> list[tuple[float, float]]:
     both = ((one.x_before, one.y_before), (one.x_after, one.y_after))
     return [(x, y) for x, y in both if not math.isnan(x)]
 
 
-def _boxes(one: Change) -> list[Box]:
+def _boxes(one: Event) -> list[Box]:
     reach = max(one.radius, 3.0) + 2
     return [
         Box(
@@ -106,7 +109,7 @@ def _boxes(one: Change) -> list[Box]:
     ]
 
 
-def _part(shape: tuple[int, ...], one: Change | None) -> tuple[slice, slice]:
+def _part(shape: tuple[int, ...], one: Event | None) -> tuple[slice, slice]:
     """Give the frame, or the square around a change."""
     if one is None:
         return slice(0, shape[0]), slice(0, shape[1])

@@ -1,4 +1,4 @@
-"""One night of a detector: its filters, what they show, and what they say of any feature."""
+"""One epoch of a detector: its filters, what they show, and what they say of any feature."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from fleckcore.detection.combine import FrameMean
 from fleckcore.detection.depths import FrameDepths, Template
-from fleckcore.detection.joint import search_all
+from fleckcore.detection.joint import JointResult, search_all
+from fleckcore.detection.measure import grow
 from fleckcore.detection.normalise import Normalised, normalise
-from fleckcore.detection.options import DEFAULTS
+from fleckcore.detection.options import DEFAULTS, Options
 from fleckcore.detection.search import without_bias
 from fleckcore.errors import ArrayError
 from fleckcore.frame import Frame, as_frame
@@ -30,9 +31,12 @@ __all__ = [
 
 Image = NDArray[np.float32]
 
+BESIDE = 2
+"""Pixels around a compact feature that do not count for the light of others."""
+
 
 def by_filter(frames: Iterable[Any], bias: Any, name: str) -> dict[str, list[Frame]]:
-    """Sort the frames of a night by their filter, the bias subtracted."""
+    """Sort the frames of an epoch by their filter, the bias subtracted."""
     found: dict[str, list[Frame]] = {}
     for given in frames:
         frame = without_bias(as_frame(given), bias)
@@ -77,33 +81,42 @@ def mean_light(frames: Sequence[Frame], threads: int | None) -> Frame:
 
 
 class Night:
-    """The lights of a night and what they show."""
+    """The lights of an epoch and what they show; without ``keep`` not what the search looked at, ``found``."""
 
-    def __init__(self, lights: list[Frame], threads: int | None) -> None:
-        self.lights, self.threads = lights, threads
-        self.found = search_all(lights, threads=threads)
-        rows = self.found.catalog
+    def __init__(
+        self,
+        lights: list[Frame],
+        threads: int | None,
+        options: Options = DEFAULTS,
+        *,
+        keep: bool = True,
+    ) -> None:
+        self.lights, self.threads, self.options = lights, threads, options
+        found = search_all(lights, options=options, threads=threads)
+        self.catalog, self.templates = found.catalog, found.templates
+        self.found: JointResult | None = found if keep else None
         self.x, self.y, self.radius = (
-            np.array(rows[name].value, float) for name in ("x_centroid", "y_centroid", "radius")
+            np.array(self.catalog[name].value, float)
+            for name in ("x_centroid", "y_centroid", "radius")
         )
-        self.depth = np.nanmax(np.array(rows["depths"]), axis=1, initial=0.0)
-        self.templates = self.found.templates
+        self.depth = np.nanmax(np.array(self.catalog["depths"]), axis=1, initial=0.0)
+        self.snr = np.array(self.catalog["snr"], float)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """``(rows, cols)``."""
+        return self.lights[0].shape
 
     def measure(self, features: Sequence[Template]) -> Measured:
         """Measure features in every filter."""
         return Measured(
             features,
-            [FrameDepths(light, features, DEFAULTS, self.threads) for light in self.lights],
+            [FrameDepths(light, features, self.options, self.threads) for light in self.lights],
         )
-
-    def is_inside(self, row: int) -> bool:
-        """Tell whether the middle of a feature lies on the frame, else its depth hangs on a level beyond the edge."""
-        rows, cols = self.found.frame.shape
-        return bool(-0.5 < self.x[row] < cols - 0.5 and -0.5 < self.y[row] < rows - 0.5)
 
 
 class Measured:
-    """Features in every filter of a night: depths and errors, shape (features, filters)."""
+    """Features in every filter of an epoch: depths and errors, shape (features, filters)."""
 
     def __init__(self, features: Sequence[Template], filters: Sequence[FrameDepths]) -> None:
         self._features, self._filters = features, filters
@@ -114,7 +127,27 @@ class Measured:
         """Give the mean light around a place, with other features divided out; NaN where it is not known."""
         rows, cols = self._features[i].cut
         light = np.mean([one.alone(i) for one in self._filters], axis=0)
+        for other in self._features:
+            if other is not self._features[i] and not other.radius:
+                _blank(light, (rows, cols), other)
         return square(light, round(y) - rows.start, round(x) - cols.start, half)
+
+
+def _blank(image: Image, place: tuple[slice, slice], feature: Template) -> None:
+    """Put NaN where a compact feature lies, in an image of this part of the frame."""
+    spans = [
+        (max(a.start, b.start), min(a.stop, b.stop))
+        for a, b in zip(place, feature.cut, strict=True)
+    ]
+    if all(first < stop for first, stop in spans):
+        here, there = (
+            tuple(
+                slice(first - part.start, stop - part.start)
+                for (first, stop), part in zip(spans, parts, strict=True)
+            )
+            for parts in (place, feature.cut)
+        )
+        image[here][grow(feature.footprint, BESIDE)[there]] = np.nan
 
 
 def square(image: Image, row: int, col: int, half: int) -> Image:
