@@ -63,10 +63,9 @@ def match_look(chip, rows, features, rules):
         for i in free
         if is_within(rows[r], features[i], rules)
     ]
-    for _, _, r, i in sorted(inside):
+    for _, _, r, _ in sorted(inside):
         if r not in given:
-            given[r] = (begin(rows[r]), "split") if i in taken else (i, "part")
-            taken.add(i)
+            given[r] = (begin(rows[r]), "part")
     for r in left:
         row = rows[r]
         held = [

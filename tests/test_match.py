@@ -111,8 +111,17 @@ def test_one_that_is_seen_in_parts():
     left, right, both = (96, 100, 3, 0.4), (104, 100, 3, 0.4), (100, 100, 7, 0.4)
     looks = [(1, [both]), (1, [left, right]), (1, [both]), (1, [left, right])]
     found = match_detections(detections(looks))
-    assert found.parent.tolist() == [-1, 0]
-    assert told(looks)[1:3] == [[(0, "part"), (1, "split")], [(0, "place")]]
+    assert found.parent.tolist() == [-1, 0, 0]
+    assert told(looks)[1:] == [
+        [(1, "part"), (2, "part")],
+        [(0, "place")],
+        [(1, "place"), (2, "place")],
+    ]
+
+
+def test_what_comes_where_something_larger_went_is_no_part_of_it_only():
+    looks = [(1, [(100, 100, 55, 0.02)]), (1, [(90, 100, 32, 0.02)])]
+    assert told(looks)[1] == [(1, "part")]
 
 
 def test_another_depth_is_the_same_feature():

@@ -18,7 +18,7 @@ from fleckcore.frame import Frame
 from fleckcore.track.birth import Interval, Presence, date_presence
 from fleckcore.track.detections import Detections, Look
 from fleckcore.track.events import PATCH, SURE, Event, Lifetime, tell_events
-from fleckcore.track.match import Known, Matching, Rules, match_detections
+from fleckcore.track.match import FIRST, PART, PLACE, Known, Matching, Rules, match_detections
 from fleckcore.track.night import Measured, Night, require_one_detector
 
 __all__ = ["Drift", "Epoch", "Following"]
@@ -160,7 +160,7 @@ class Following:
         found = np.full((len(self), len(self.epochs)), -1)
         ends = np.cumsum([0, *(len(night.x) for night in self.nights)])
         look = self.detections.look
-        whole = (self.matching.reason <= 1) | (self.matching.reason == 5)
+        whole = np.isin(self.matching.reason, (FIRST, PLACE, PART))
         at = np.flatnonzero(whole)
         found[self.matching.feature[at], look[at]] = at - ends[look[at]]
         return found

@@ -17,21 +17,14 @@ __all__ = ["REASONS", "Known", "Matching", "Rules", "match_detections"]
 Floats = NDArray[np.float64]
 Whole = NDArray[np.int64]
 
-FIRST, PLACE, REST, PART, BLEND, SPLIT = range(6)
-REASONS = (
-    "first",
-    "place",
-    "other depth",
-    "part",
-    "blend",
-    "split",
-)
+FIRST, PLACE, REST, PART, BLEND = range(5)
+REASONS = ("first", "place", "other depth", "part", "blend")
 """Why a detection is of its feature.
 
 ``first``: nothing known lies there, a new feature. ``place``: it lies there, as large and as deep. ``other depth``:
-it lies there and is as large. ``part``: it lies within the feature, which is not seen in whole. ``blend``: it is as
-large as this and other known features together, none of which is seen by itself. ``split``: a further part, a new
-feature.
+it lies there and is as large. ``part``: it lies within a larger feature that is not seen in whole; a new feature, of
+which that is the parent, since something else may have come there. ``blend``: it is as large as this and other known
+features together, none of which is seen by itself.
 """
 
 PENDING = 256
@@ -91,7 +84,7 @@ class Matching:
     distance : ndarray of float32, shape (n_detections,)
         From where the feature was expected, pixels; 0 for a first detection.
     parent : ndarray of int32, shape (n_features,)
-        The feature that it split from; -1 for most.
+        The larger feature within which it was first seen as a part; -1 for most.
     blended : ndarray of int32, shape (n, 2)
         Detection and feature: further features that a blend holds.
     features : Known
@@ -115,7 +108,7 @@ def match_detections(
     """Say which detections are of one feature.
 
     Looks are taken in the order of their dates, those without a date last, each chip by itself. In a look every
-    feature has one detection at most, but for parts; of several possible pairs the nearest counts.
+    feature has one detection at most; of several possible pairs the nearest counts.
 
     Parameters
     ----------
@@ -355,12 +348,8 @@ class _Look:
         order = np.lexsort((features, rows, apart, -self.found.radius[rows]))
         for at in order.tolist():
             row, feature = int(rows[at]), int(features[at])
-            if self.feature[row] >= 0:
-                continue
-            if feature not in self.taken:
-                self._give(row, feature, PART, float(apart[at]))
-            else:
-                self._give(row, self._begin(row, feature), SPLIT, float(apart[at]))
+            if self.feature[row] < 0:
+                self._give(row, self._begin(row, feature), PART, float(apart[at]))
 
     def _blends(self, rows: Whole, features: Whole, apart: Floats) -> None:
         now = self.sky.columns

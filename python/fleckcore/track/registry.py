@@ -31,7 +31,7 @@ class Registry:
         A row each: ``id``, ``chip``, ``x``, ``y`` (0-based pixels, where it was last), ``radius``, ``depth``,
         ``sightings`` (how many), ``first_seen``, ``last_seen`` (MJD), ``appeared_after``, ``appeared_before``,
         ``vanished_after``, ``vanished_before`` (MJD; NaN where it was there from the first frame on, or is to the
-        last), ``parent`` (the id that it split from, or nothing).
+        last), ``parent`` (the larger one that it was first seen as a part of, or nothing).
     epochs : QTable
         What was looked at: ``epoch``, ``chip``, ``first``, ``last`` (MJD), ``kind``, ``filters``.
     sightings : QTable
