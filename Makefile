@@ -10,8 +10,9 @@ SOURCES := CMakeLists.txt pyproject.toml LICENSE $(shell find cmake cpp python -
 demo: .venv/installed
 	$(BIN)/fleckcore demo
 
+# A file of tests at a time on each core.
 test: .venv/installed .venv/group-test
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --dist loadfile
 
 lint: .venv/installed .venv/group-lint
 	$(BIN)/ruff check .

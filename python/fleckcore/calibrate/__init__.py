@@ -7,6 +7,7 @@ from fleckcore.calibrate.darks import (
     Superdark,
     combine_darks,
     dark_rate,
+    mean_exposure,
     superdark,
     unstable_pixels,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "correct_cte",
     "dark_rate",
     "flash_reference",
+    "mean_exposure",
     "measure_bias",
     "normalise_flat",
     "photon_transfer",

@@ -15,7 +15,15 @@ from fleckcore.frame import Frame
 from fleckcore.instruments import load_profile
 from fleckcore.io import require_alike
 
-__all__ = ["DarkLimits", "Superdark", "combine_darks", "dark_rate", "superdark", "unstable_pixels"]
+__all__ = [
+    "DarkLimits",
+    "Superdark",
+    "combine_darks",
+    "dark_rate",
+    "mean_exposure",
+    "superdark",
+    "unstable_pixels",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +101,41 @@ def combine_darks(
             )
     chosen = rules or CosmicRays(exempt=True, accidents=False)
     return combine(frames, method="acsrej", rules=chosen, threads=threads)
+
+
+def mean_exposure(total: Frame, count: int) -> Frame:
+    """Give the mean of exposures from their sum, with its error and the read noise that it has.
+
+    Parameters
+    ----------
+    total : Frame
+        Of `combine_darks`, in electrons.
+    count : int
+        How many exposures it is the sum of.
+
+    Returns
+    -------
+    Frame
+    """
+
+    def part(value: float | None) -> float | None:
+        return None if value is None else value / count
+
+    areas = tuple(
+        replace(
+            area,
+            read_noise_e=None if area.read_noise_e is None else area.read_noise_e / count**0.5,
+        )
+        for area in total.meta.areas
+    )
+    meta = replace(
+        total.meta,
+        exposure_s=part(total.meta.exposure_s),
+        flash_s=part(total.meta.flash_s),
+        areas=areas,
+    )
+    error = None if total.error is None else total.error / count
+    return total.replace(data=total.data / count, error=error, meta=meta)
 
 
 def dark_rate(long: Frame, short: Frame | None = None) -> Frame:

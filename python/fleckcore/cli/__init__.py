@@ -17,6 +17,7 @@ __all__ = ["cli", "main"]
 COMMANDS = {
     "find": "Find dust flecks and other compact shadows in calibration frames.",
     "changes": "Find what appeared, vanished or moved from one night to another.",
+    "new": "Say what is new, moved or gone in an archive since a date, when that was, or what would have been seen.",
     "combine": "Make one exposure of many, without cosmic rays.",
     "darks": "Make base, short and daily darks and superdarks of a cycle.",
     "completeness": "Say which shadows a search of a frame would find, and how much of what it lists is real.",

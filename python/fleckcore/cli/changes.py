@@ -11,12 +11,18 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
 
 from fleckcore.cli import EXIT_NOTHING_USABLE
 from fleckcore.cli.companions import Companions
 from fleckcore.cli.results import can_draw, prepare_folder
-from fleckcore.cli.stacks import Exposures, bias_option, unused, write_record
+from fleckcore.cli.stacks import (
+    FITS_ENDINGS,
+    Exposures,
+    bias_option,
+    unused,
+    without_mean_bias,
+    write_record,
+)
 from fleckcore.errors import MetadataError
 
 if TYPE_CHECKING:
@@ -25,7 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-ENDINGS = (".fits", ".fit", ".fts", ".fits.gz", ".fit.gz", ".fts.gz", ".fits.fz", ".fit.fz")
 NOT_LIT = ("bias", "unflashed_dark")
 
 
@@ -94,7 +99,7 @@ def _files(given: str) -> tuple[Path, ...]:
     path = Path(given)
     if path.is_dir():
         return tuple(
-            sorted(one for one in path.iterdir() if one.name.lower().endswith(ENDINGS))
+            sorted(one for one in path.iterdir() if one.name.lower().endswith(FITS_ENDINGS))
         ) or (path,)
     return tuple(sorted(map(Path, glob(given)))) or (path,)  # noqa: PTH207 (an absolute pattern too)
 
@@ -109,16 +114,13 @@ class _Night:
 
     @classmethod
     def of(cls, frames: Sequence[Frame], bias: Any) -> _Night:
-        biases = [frame for frame in frames if frame.meta.kind == "bias"]
         flats = [frame for frame in frames if frame.meta.kind == "flat"]
         lit = flats or [frame for frame in frames if frame.meta.kind not in NOT_LIT]
         about = f"{len(lit)} frames"
         if bias is not None:
             return cls(lit, bias, f"{about}, bias as given")
-        if not biases or any(frame.meta.unit != "DN" for frame in lit):
-            return cls(lit, None, f"{about}, no bias subtracted")
-        mean = np.mean([frame.data for frame in biases], axis=0, dtype=np.float64)
-        return cls(lit, mean.astype(np.float32), f"{about}, less the mean of {len(biases)} biases")
+        lit, what = without_mean_bias(lit, frames)
+        return cls(lit, None, f"{about}, {what}")
 
 
 def _paired(

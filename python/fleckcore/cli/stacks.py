@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,28 @@ from fleckcore.errors import FleckError, OutputError
 if TYPE_CHECKING:
     from fleckcore.frame import Frame
 
-__all__ = ["BiasFit", "Exposures", "bias_option", "show_progress", "unused", "write_record"]
+__all__ = [
+    "FITS_ENDINGS",
+    "BiasFit",
+    "Exposures",
+    "bias_option",
+    "show_progress",
+    "unused",
+    "without_mean_bias",
+    "write_record",
+]
+
+FITS_ENDINGS = (
+    ".fits",
+    ".fit",
+    ".fts",
+    ".fits.gz",
+    ".fit.gz",
+    ".fts.gz",
+    ".fits.fz",
+    ".fit.fz",
+)
+"""Of the files in a folder that are taken for FITS."""
 
 
 BiasFit = Literal["constant", "line", "none"]
@@ -96,6 +117,18 @@ class Exposures:
             return frame
         made = to_electrons(subtract_bias(raw, measure_bias(raw, fit=self.bias_level)))
         return put_aside(made, folder / str(len(list(folder.iterdir()))))
+
+
+def without_mean_bias(lit: Sequence[Frame], frames: Sequence[Frame]) -> tuple[list[Frame], str]:
+    """Subtract the mean of the biases among ``frames`` from those in DN, and say so."""
+    import numpy as np
+
+    biases = [frame for frame in frames if frame.meta.kind == "bias"]
+    if not biases or any(frame.meta.unit != "DN" for frame in lit):
+        return list(lit), "no bias subtracted"
+    mean = np.mean([frame.data for frame in biases], axis=0, dtype=np.float64).astype(np.float32)
+    found = [frame.replace(data=frame.data - mean) for frame in lit]
+    return found, f"less the mean of {len(biases)} biases"
 
 
 @contextmanager

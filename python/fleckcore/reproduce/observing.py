@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from fleckcore.calibrate import (
     combine_darks,
     correct_cte,
+    mean_exposure,
     measure_bias,
     subtract_bias,
     to_electrons,
@@ -29,7 +30,7 @@ from fleckcore.simulate.observatory import file_name
 from fleckcore.simulate.references import write_references
 from fleckcore.traps import TrapModels
 
-__all__ = ["Observing", "mean_frame"]
+__all__ = ["Observing"]
 
 Told = Callable[[str, int, int], object]
 
@@ -109,27 +110,4 @@ class Observing:
 
     def mean(self, frames: Sequence[Frame]) -> Frame:
         """Give the mean of exposures of one kind, without cosmic rays."""
-        return mean_frame(combine_darks(frames, threads=self.threads).frame, len(frames))
-
-
-def mean_frame(total: Frame, count: int) -> Frame:
-    """Give the mean of exposures from their sum, with its error and the read noise that it has."""
-
-    def part(value: float | None) -> float | None:
-        return None if value is None else value / count
-
-    areas = tuple(
-        replace(
-            area,
-            read_noise_e=None if area.read_noise_e is None else area.read_noise_e / count**0.5,
-        )
-        for area in total.meta.areas
-    )
-    meta = replace(
-        total.meta,
-        exposure_s=part(total.meta.exposure_s),
-        flash_s=part(total.meta.flash_s),
-        areas=areas,
-    )
-    error = None if total.error is None else total.error / count
-    return total.replace(data=total.data / count, error=error, meta=meta)
+        return mean_exposure(combine_darks(frames, threads=self.threads).frame, len(frames))

@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fleckcore.detection.joint import JointResult
+from fleckcore.detection.options import DEFAULTS, Options
 from fleckcore.errors import MetadataError
 from fleckcore.frame import Frame
+from fleckcore.track.build import build_registry
 from fleckcore.track.events import Event, to_table
 from fleckcore.track.follow import Drift, Epoch, Following
 from fleckcore.track.night import by_filter, level_out, mean_light, require_one_detector
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
     from fleckcore.track.registry import Registry
 
-__all__ = ["Changes", "find_changes"]
+__all__ = ["Changes", "compare_epochs", "find_changes"]
 
 Image = NDArray[np.float32]
 
@@ -51,6 +53,8 @@ class Changes:
         Light of each night over its level, mean of the filters.
     ratio : ndarray of float32, shape (rows, cols)
         Light of the later night over that of the earlier, over its level: below 1 where something appeared.
+    following : Following
+        How it was found.
     """
 
     changes: tuple[Event, ...]
@@ -63,6 +67,7 @@ class Changes:
     before: Image
     after: Image
     ratio: Image
+    following: Following
 
     def to_table(self) -> QTable:
         """Give the changes as a table, a row each."""
@@ -110,8 +115,6 @@ def find_changes(
     MetadataError
         ``M07`` no filter that both nights have, or frames of different chips.
     """
-    from fleckcore.track.build import build_registry
-
     biases = bias if isinstance(bias, tuple) else (bias, bias)
     nights = [
         by_filter(frames, of_night, name)
@@ -124,28 +127,62 @@ def find_changes(
     if not filters:
         names = " and ".join(", ".join(sorted(night)) or "no filter" for night in nights)
         raise MetadataError(f"the nights have no filter in common: {names}.", code="M07")
+    epochs = [
+        _epoch(night, filters, name, threads)
+        for night, name in zip(nights, ("earlier", "later"), strict=True)
+    ]
+    return compare_epochs(epochs[0], epochs[1], threads=threads)
+
+
+def compare_epochs(
+    earlier: Epoch,
+    later: Epoch,
+    *,
+    previous: Registry | None = None,
+    options: Options = DEFAULTS,
+    threads: int | None = None,
+) -> Changes:
+    """Find what changed between two epochs, as `find_changes` does.
+
+    Parameters
+    ----------
+    earlier, later : Epoch
+        With the same filters.
+    previous : Registry, optional
+        Whose features keep their names.
+    options : Options
+        How each epoch is searched.
+    threads : int, optional
+        Threads; by default `fleckcore.kernels.default_threads`.
+
+    Returns
+    -------
+    Changes
+
+    Raises
+    ------
+    ArrayError, MetadataError
+        As for `follow`.
+    """
+    known, names = previous.known() if previous else (None, [])
     following = Following(
-        [
-            _epoch(night, filters, name, threads)
-            for night, name in zip(nights, ("earlier", "later"), strict=True)
-        ],
-        keep=True,
-        threads=threads,
+        [earlier, later], known=known, options=options, keep=True, threads=threads
     )
     found = [night.found for night in following.nights if night.found]
     lights = [_light(one.frame, threads) for one in found]
-    registry = build_registry(following)
+    built = build_registry(following, names)
     return Changes(
-        changes=registry.told,
-        registry=registry.registry,
+        changes=built.told,
+        registry=built.registry,
         stayed=int(np.count_nonzero((following.rows >= 0).all(axis=1))),
         drift=following.drift(0, 1),
-        filters=filters,
+        filters=earlier.filters,
         earlier=found[0],
         later=found[1],
         before=lights[0],
         after=lights[1],
         ratio=_ratio(found[0].frame, found[1].frame, lights, threads),
+        following=following,
     )
 
 

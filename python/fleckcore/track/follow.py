@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -21,7 +21,7 @@ from fleckcore.track.events import PATCH, SURE, Event, Lifetime, tell_events
 from fleckcore.track.match import FIRST, PART, PLACE, Known, Matching, Rules, match_detections
 from fleckcore.track.night import Measured, Night, require_one_detector
 
-__all__ = ["Drift", "Epoch", "Following"]
+__all__ = ["Drift", "Epoch", "Following", "light_of"]
 
 Floats = NDArray[np.float64]
 Image = NDArray[np.float32]
@@ -60,8 +60,14 @@ class Epoch:
 
     @property
     def filters(self) -> tuple[str, ...]:
-        """Of each frame."""
-        return tuple("+".join(frame.meta.filters) for frame in self.frames)
+        """Of each frame: the light that it shows. Darks are lit by the flash, whatever filters are in the wheels."""
+        return tuple(light_of(frame) for frame in self.frames)
+
+
+def light_of(frame: Frame) -> str:
+    """Name what lights a frame: its filters, or of a flashed dark its kind."""
+    kind = frame.meta.kind
+    return kind if kind.endswith("_dark") else "+".join(frame.meta.filters)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +105,8 @@ class Following:
         When two detections are one feature.
     keep : bool
         Keep the images of each search.
+    searched : mapping of int to Night, optional
+        Epochs that were searched already, by their place.
     threads : int, optional
         Threads.
     told : callable, optional
@@ -113,6 +121,7 @@ class Following:
         options: Options = DEFAULTS,
         rules: Rules | None = None,
         keep: bool = False,
+        searched: Mapping[int, Night] | None = None,
         threads: int | None = None,
         told: Callable[[str, int, int], object] | None = None,
     ) -> None:
@@ -122,9 +131,10 @@ class Following:
         self.times = _times(self.epochs)
         self._drifts: dict[tuple[int, int], Drift] = {}
         self.nights = []
-        for count, epoch in enumerate(self.epochs, 1):
-            self.nights.append(Night(list(epoch.frames), threads, options, keep=keep))
-            self._told("searched", count, len(self.epochs))
+        for count, epoch in enumerate(self.epochs):
+            night = (searched or {}).get(count)
+            self.nights.append(night or Night(list(epoch.frames), threads, options, keep=keep))
+            self._told("searched", count + 1, len(self.epochs))
         self.detections = self._detections()
         self.matching: Matching = match_detections(self.detections, known=known, rules=rules)
         self.depth, self.error, self._patches = self._measure()

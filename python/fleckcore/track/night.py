@@ -31,6 +31,8 @@ __all__ = [
 
 Image = NDArray[np.float32]
 
+LEAST_PIXELS, PIXEL_SIGMA = 8, 4.0
+"""In darks a feature has so many pixels that lose light by so many of their errors."""
 BESIDE = 2
 """Pixels around a compact feature that do not count for the light of others."""
 
@@ -93,7 +95,9 @@ class Night:
     ) -> None:
         self.lights, self.threads, self.options = lights, threads, options
         found = search_all(lights, options=options, threads=threads)
-        self.catalog, self.templates = found.catalog, found.templates
+        kept = _particles(found) if self._is_dark else range(len(found.catalog))
+        self.catalog = found.catalog[list(kept)]
+        self.templates = [found.templates[row] for row in kept]
         self.found: JointResult | None = found if keep else None
         self.x, self.y, self.radius = (
             np.array(self.catalog[name].value, float)
@@ -101,6 +105,10 @@ class Night:
         )
         self.depth = np.nanmax(np.array(self.catalog["depths"]), axis=1, initial=0.0)
         self.snr = np.array(self.catalog["snr"], float)
+
+    @property
+    def _is_dark(self) -> bool:
+        return self.lights[0].meta.kind.endswith("_dark")
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -113,6 +121,26 @@ class Night:
             features,
             [FrameDepths(light, features, self.options, self.threads) for light in self.lights],
         )
+
+
+def _particles(found: JointResult) -> list[int]:
+    """Give the rows of what is no bad pixel: enough of its pixels lose light, each by itself.
+
+    A pixel that traps charge and its trail are two or three, and two such beside each other are four to six.
+    """
+    normalised = found.normalised
+    noise = normalised.error
+    if noise is None:
+        known = normalised.transmission[np.isfinite(normalised.transmission)]
+        noise = np.full(normalised.transmission.shape, 1.4826 * np.median(np.abs(known - 1)))
+    kept = []
+    for row, template in enumerate(found.templates):
+        loss = 1 - normalised.transmission[template.cut]
+        with np.errstate(invalid="ignore"):
+            deep = template.footprint & (loss > PIXEL_SIGMA * noise[template.cut])
+        if template.radius or np.count_nonzero(deep) >= LEAST_PIXELS:
+            kept.append(row)
+    return kept
 
 
 class Measured:

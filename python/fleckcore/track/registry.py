@@ -81,6 +81,18 @@ class Registry:
             *(names[row] for row in former),
         ]
 
+    def of_chip(self, chip: int | None) -> Registry:
+        """Give the part of one chip; ``None`` is one whose number is not known."""
+        names = np.asarray(self.features["id"])[
+            np.asarray(self.features["chip"]) == (-1 if chip is None else chip)
+        ]
+        tables = {
+            name: getattr(self, name)[np.isin(getattr(self, name)["id"], names)]
+            for name in TABLES
+            if name != "epochs"
+        }
+        return Registry(epochs=self.epochs, meta=self.meta, **tables)
+
     @classmethod
     def join(cls, parts: Sequence[Registry]) -> Registry:
         """Make one registry of those of several chips."""
