@@ -59,7 +59,7 @@ class Presence:
     scatter : float
         By what the errors were multiplied, since the values scatter more than they say; at least 1.
     outliers : tuple of int
-        Values that were left out.
+        Values that were left out: beyond what a shadow can have, or far from both levels.
     """
 
     appeared: tuple[Interval, ...] = ()
@@ -269,16 +269,22 @@ def _level(series: _Series, chosen: NDArray[np.bool_]) -> tuple[float, float]:
 
 
 def _without_outliers(series: _Series, partial: bool) -> tuple[_Step, _Series, tuple[int, ...]]:
-    """Leave out what lies far from both levels, and not between them if it may be partial."""
-    step = _best(series, _ways(series, partial))
-    levels = np.array([[step.absent[0]], [step.present[0]]])
-    off = (np.abs(series.depth - levels) / series.error).min(axis=0) > OUTLIER
-    if partial:
-        off &= (series.depth < levels[0]) | (series.depth > levels[1])
-    if not off.any() or np.count_nonzero(~off) < 2:
-        return step, series, ()
-    clean = _Series(series.mjd[~off], series.depth[~off], series.error[~off])
-    return _best(clean, _ways(clean, partial)), clean, tuple(np.flatnonzero(off).tolist())
+    """Leave out what no shadow has, then what lies far from both levels, if it may be partial not between them."""
+    depth, error = series.depth, series.error
+    kept = (depth > -OUTLIER * error) & (depth < RANGE + OUTLIER * error)
+    if np.count_nonzero(kept) < 2:
+        kept = np.ones(len(series), bool)
+    while True:
+        clean = _Series(series.mjd[kept], depth[kept], error[kept])
+        step = _best(clean, _ways(clean, partial))
+        levels = np.array([[step.absent[0]], [step.present[0]]])
+        off = (np.abs(depth - levels) / error).min(axis=0) > OUTLIER
+        if partial:
+            off &= (depth < levels[0]) | (depth > levels[1])
+        fewer = kept & ~off
+        if np.count_nonzero(fewer) < 2 or (fewer == kept).all():
+            return step, clean, tuple(np.flatnonzero(~kept).tolist())
+        kept = fewer
 
 
 def _intervals(

@@ -19,7 +19,14 @@ from fleckcore.track.birth import Interval, Presence, date_presence
 from fleckcore.track.detections import Detections, Look
 from fleckcore.track.events import PATCH, SURE, Event, Lifetime, tell_events
 from fleckcore.track.match import FIRST, PART, PLACE, Known, Matching, Rules, match_detections
-from fleckcore.track.night import Measured, Night, require_one_detector
+from fleckcore.track.night import (
+    Measured,
+    Night,
+    level_out,
+    require_one_detector,
+    too_bright,
+    without_pixels,
+)
 
 __all__ = ["Drift", "Epoch", "Following", "light_of"]
 
@@ -377,6 +384,9 @@ def measure_exposures(
     depth, error = np.full((2, len(frames)), np.nan)
     for i, frame in enumerate(frames):
         part, feature = _around(frame, template)
+        if part.meta.kind.endswith("_dark"):
+            level = level_out(part, DEFAULTS.window, DEFAULTS.stripe_window, threads)
+            part = without_pixels(part, too_bright(level))
         found = FrameDepths(part, [feature], options, threads)
         depth[i], error[i] = found.depth[0], found.error[0]
     return depth, error

@@ -27,12 +27,14 @@ __all__ = [
     "mean_light",
     "require_one_detector",
     "square",
+    "too_bright",
+    "without_pixels",
 ]
 
 Image = NDArray[np.float32]
 
 LEAST_PIXELS, PIXEL_SIGMA = 8, 4.0
-"""In darks a feature has so many pixels that lose light by so many of their errors."""
+"""In darks a feature has so many pixels that lose light by so many of their errors; what gains so much is hot."""
 BESIDE = 2
 """Pixels around a compact feature that do not count for the light of others."""
 
@@ -99,6 +101,7 @@ class Night:
         self.catalog = found.catalog[list(kept)]
         self.templates = [found.templates[row] for row in kept]
         self.found: JointResult | None = found if keep else None
+        self._bright = too_bright(found.normalised) if self._is_dark else None
         self.x, self.y, self.radius = (
             np.array(self.catalog[name].value, float)
             for name in ("x_centroid", "y_centroid", "radius")
@@ -116,11 +119,34 @@ class Night:
         return self.lights[0].shape
 
     def measure(self, features: Sequence[Template]) -> Measured:
-        """Measure features in every filter."""
+        """Measure features in every filter; of darks without hot pixels, which are no light."""
+        lights = self.lights
+        if self._bright is not None:
+            lights = [without_pixels(one, self._bright) for one in lights]
         return Measured(
-            features,
-            [FrameDepths(light, features, self.options, self.threads) for light in self.lights],
+            features, [FrameDepths(one, features, self.options, self.threads) for one in lights]
         )
+
+
+def _noise(normalised: Normalised) -> Image:
+    """Give one standard deviation of each pixel; without errors, that of all."""
+    if normalised.error is not None:
+        return normalised.error
+    known = normalised.transmission[np.isfinite(normalised.transmission)]
+    usual = 1.4826 * np.median(np.abs(known - 1))
+    return np.full(normalised.transmission.shape, usual, np.float32)
+
+
+def too_bright(normalised: Normalised) -> NDArray[np.bool_]:
+    """Find pixels that are brighter than light makes them: hot, or hit by cosmic rays."""
+    with np.errstate(invalid="ignore"):
+        bright: NDArray[np.bool_] = normalised.transmission > 1 + PIXEL_SIGMA * _noise(normalised)
+    return bright
+
+
+def without_pixels(frame: Frame, mask: NDArray[np.bool_]) -> Frame:
+    """Give a frame in which some pixels have no value."""
+    return frame.replace(data=np.where(mask, np.float32(np.nan), frame.data))
 
 
 def _particles(found: JointResult) -> list[int]:
@@ -128,11 +154,7 @@ def _particles(found: JointResult) -> list[int]:
 
     A pixel that traps charge and its trail are two or three, and two such beside each other are four to six.
     """
-    normalised = found.normalised
-    noise = normalised.error
-    if noise is None:
-        known = normalised.transmission[np.isfinite(normalised.transmission)]
-        noise = np.full(normalised.transmission.shape, 1.4826 * np.median(np.abs(known - 1)))
+    normalised, noise = found.normalised, _noise(found.normalised)
     kept = []
     for row, template in enumerate(found.templates):
         loss = 1 - normalised.transmission[template.cut]
