@@ -17,6 +17,9 @@ def deep_masks(observatory, names=("larger", "elongated"), mjd=DECEMBER):
         for fleck, lying in truth.flecks(mjd):
             if fleck.name in names:
                 stamp = lying.stamp() > 0.5
-                y, x = (round(at) - size // 2 for at, size in zip((lying.y, lying.x), stamp.shape, strict=True))
+                y, x = (
+                    round(at) - size // 2
+                    for at, size in zip((lying.y, lying.x), stamp.shape, strict=True)
+                )
                 mask[y : y + stamp.shape[0], x : x + stamp.shape[1]] |= stamp
     return masks

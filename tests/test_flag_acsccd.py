@@ -78,7 +78,12 @@ def subarray(folder, *, name, chip, x, y, size, table=TABLE, **cards):
                 hdu.header["LTV1"] -= x
                 hdu.header["LTV2"] -= y
             parts.append(hdu)
-        for keyword, value in {"SUBARRAY": True, "NEXTEND": 3, "BPIXTAB": f"jref${table}", **cards}.items():
+        for keyword, value in {
+            "SUBARRAY": True,
+            "NEXTEND": 3,
+            "BPIXTAB": f"jref${table}",
+            **cards,
+        }.items():
             parts[0].header[keyword] = value
         path = folder / name
         fits.HDUList(parts).writeto(path)
@@ -123,7 +128,13 @@ def test_no_row_that_holds(folder):
     table = encode_masks({1: deep_masks(Observatory(load_scene()))[1]}, PROFILE)
     deliver_table(folder / "onechip_j_bpx.fits", table, ABOUT, PROFILE)
     path = subarray(
-        folder, name="empty_raw.fits", chip=2, x=100, y=100, size=(64, 512), table="onechip_j_bpx.fits"
+        folder,
+        name="empty_raw.fits",
+        chip=2,
+        x=100,
+        y=100,
+        size=(64, 512),
+        table="onechip_j_bpx.fits",
     )
     ours = compare(path, read_bad_pixels(folder / "onechip_j_bpx.fits"))[2]
     assert ours.placeholder

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import numpy as np
@@ -17,7 +17,7 @@ from fleckcore.io.references import check_reference
 
 __all__ = ["Finding", "check_table", "name_bits"]
 
-_MJD_ZERO = datetime(1858, 11, 17, tzinfo=timezone.utc)
+_MJD_ZERO = datetime(1858, 11, 17, tzinfo=UTC)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +72,7 @@ def check_table(table: BadPixelTable, profile: Profile) -> tuple[Finding, ...]:
         ``M07`` an instrument without such tables.
     """
     flagging_of(profile)
-    return tuple([*_headers(table, profile), *_rows(table, profile), *_bits(table, profile)])
+    return (*_headers(table, profile), *_rows(table, profile), *_bits(table, profile))
 
 
 def _headers(table: BadPixelTable, profile: Profile) -> Iterator[Finding]:
@@ -128,7 +128,7 @@ def _rows(table: BadPixelTable, profile: Profile) -> Iterator[Finding]:
         wrong = ~np.isin(table.amplifiers, flagging.amplifiers)
         every.append(("refused", wrong, f"CCDAMP is none of {', '.join(flagging.amplifiers)}"))
     if table.gain is not None:
-        wrong = ~np.isin(table.gain, np.float32(flagging.gains))
+        wrong = ~np.isin(table.gain, np.asarray(flagging.gains, np.float32))
         allowed = ", ".join(f"{gain:g}" for gain in flagging.gains)
         every.append(("refused", wrong, f"CCDGAIN is none of {allowed}"))
     for severity, wrong, text in every:
@@ -163,4 +163,4 @@ def _bits(table: BadPixelTable, profile: Profile) -> Iterator[Finding]:
 
 
 def _mjd(date: datetime) -> float:
-    return (date.replace(tzinfo=timezone.utc) - _MJD_ZERO).total_seconds() / 86400
+    return (date.replace(tzinfo=UTC) - _MJD_ZERO).total_seconds() / 86400

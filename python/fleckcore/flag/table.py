@@ -152,7 +152,7 @@ def _runs(plane: NDArray[Any], chip: int) -> tuple[NDArray[np.int64], ...]:
     framed = np.pad(columns, ((0, 0), (1, 1)))
     edges = np.diff(framed, axis=1) != 0
     x, first = np.nonzero(edges[:, :-1] & (columns != 0))
-    _, last = np.nonzero(edges[:, 1:] & (columns != 0))
+    last = np.nonzero(edges[:, 1:] & (columns != 0))[1]
     bits = columns[x, first]
     return x + 1, first + 1, last - first + 1, bits, np.full(x.size, chip, np.int64)
 
@@ -204,29 +204,32 @@ def apply_table(table: BadPixelTable, plane: QualityPlane) -> Applied:
 
     Notes
     -----
-    A row holds where CCDAMP is that of the exposure, ``N/A`` or ``ANY``; CCDGAIN that of the exposure, -1 or -999; and
-    CCDCHIP that of the plane, -1 or -999. PIX - 1 + LTV is cut to a whole number; a run is cut at the border. Where no row
-    holds, calacs flags one pixel with 64 so that later steps find a plane, and so does this.
+    A row holds where CCDAMP is that of the exposure, ``N/A`` or ``ANY``; CCDGAIN that of the exposure, -1 or -999;
+    and CCDCHIP that of the plane, -1 or -999. PIX - 1 + LTV is cut to a whole number; a run is cut at the border.
+    Where no row holds, calacs flags one pixel with 64 so that later steps find a plane, and so does this.
     """
     _refuse_rows(table)
     chosen = np.flatnonzero(_holds(table, plane))
     covered = np.zeros(plane.bits.shape, np.int16)
     x = np.trunc(table.x - 1 + plane.ltv[0]).astype(np.int64)
     y = np.trunc(table.y - 1 + plane.ltv[1]).astype(np.int64)
-    reach = np.where(table.axis == ALONG_X, table.length, 1), np.where(table.axis == ALONG_Y, table.length, 1)
-    rows, cols = covered.shape
+    reach = (
+        np.where(table.axis == ALONG_X, table.length, 1),
+        np.where(table.axis == ALONG_Y, table.length, 1),
+    )
+    rows, cols = plane.bits.shape
     x0, x1 = np.clip(x, 0, cols), np.clip(x + reach[0], 0, cols)
     y0, y1 = np.clip(y, 0, rows), np.clip(y + reach[1], 0, rows)
     for row in chosen:
         covered[y0[row] : y1[row], x0[row] : x1[row]] |= np.int16(table.value[row])
-    empty = chosen.size == 0
-    if empty and all(size > at for size, at in zip(covered.shape, PLACEHOLDER, strict=True)):
+    pixels, empty = int(np.count_nonzero(covered)), chosen.size == 0
+    if empty and rows > PLACEHOLDER[0] and cols > PLACEHOLDER[1]:
         covered[PLACEHOLDER] = PLACEHOLDER_BIT
     bits = plane.bits | covered
     return Applied(
         plane=replace(plane, bits=bits),
         rows=chosen.size,
-        pixels=int(np.count_nonzero(covered)) - (1 if empty else 0),
+        pixels=pixels,
         changed=int(np.count_nonzero(bits != plane.bits)),
         placeholder=empty,
     )
@@ -250,7 +253,7 @@ def _refuse_rows(table: BadPixelTable) -> None:
 
 def _holds(table: BadPixelTable, plane: QualityPlane) -> Mask:
     """Tell which rows are for this chip, these amplifiers and this gain."""
-    holds = np.isin(table.chip, (*WILD, plane.chip))
+    holds: Mask = np.isin(table.chip, (*WILD, plane.chip))
     if table.amplifiers is not None:
         holds &= np.isin(table.amplifiers, (*WILD_AMPLIFIERS, plane.amplifiers))
     if table.gain is None:
@@ -266,7 +269,8 @@ def _holds(table: BadPixelTable, plane: QualityPlane) -> Mask:
             )
         return holds
     gain = np.trunc(plane.gain) if table.whole_gain else np.float32(plane.gain)
-    return holds & (wild | (table.gain == gain))
+    chosen: Mask = holds & (wild | (table.gain == gain))
+    return chosen
 
 
 def decode_table(
@@ -306,7 +310,10 @@ def decode_table(
     found = {}
     for chip in profile.chips:
         plane = QualityPlane(
-            bits=np.zeros(chip.shape, np.int16), chip=chip.id, amplifiers=amplifiers or "", gain=gain
+            bits=np.zeros(chip.shape, np.int16),
+            chip=chip.id,
+            amplifiers=amplifiers or "",
+            gain=gain,
         )
         applied = apply_table(table, plane)
         found[chip.id] = plane.bits if applied.placeholder else applied.plane.bits

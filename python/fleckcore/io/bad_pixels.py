@@ -130,7 +130,9 @@ def _table(hdu: Any, primary: Any, path: Path) -> BadPixelTable:
     return BadPixelTable(
         **{
             name: numbers[key].astype(np.int64)
-            for name, key in zip(("x", "y", "length", "axis", "value", "chip"), _INTEGERS, strict=True)
+            for name, key in zip(
+                ("x", "y", "length", "axis", "value", "chip"), _INTEGERS, strict=True
+            )
         },
         amplifiers=amplifiers,
         gain=None if gain is None else gain.astype(np.float32),

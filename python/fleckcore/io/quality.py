@@ -76,7 +76,9 @@ def read_quality(path: str | Path, *, profile: Profile | None = None) -> tuple[Q
     """
     blocks = open_blocks(path)
     primary = blocks.hdus[0]
-    profile = profile or recognise({**blocks.hdus[min(1, len(blocks.hdus) - 1)].header, **primary.header})
+    profile = profile or recognise(
+        {**blocks.hdus[min(1, len(blocks.hdus) - 1)].header, **primary.header}
+    )
     names = profile.planes
     data = {hdu.version: hdu for hdu in blocks.hdus if hdu.name == names.data}
     planes = [hdu for hdu in blocks.hdus if hdu.name == names.quality and names.quality]
@@ -101,7 +103,9 @@ def _plane(blocks: Blocks, hdu: Hdu, data: Hdu, profile: Profile) -> QualityPlan
     verify_hdu(blocks, hdu)
     for key in ("LTM1_1", "LTM2_2", "BINAXIS1", "BINAXIS2"):
         if data.header.get(key, 1) != 1:
-            raise _refusal(blocks, data, "I15", f"a binned frame: {key} is {data.header[key]!r}, wanted 1.")
+            raise _refusal(
+                blocks, data, "I15", f"a binned frame: {key} is {data.header[key]!r}, wanted 1."
+            )
     bits = read_plane(blocks, hdu, max_pixels=2**31)
     if bits.dtype.kind not in "iu" or bits.max() > 2**15 - 1 or bits.min() < -(2**15):
         raise _refusal(blocks, hdu, "I05", f"bits of type {bits.dtype} that 16 bits do not hold.")
@@ -114,7 +118,10 @@ def _plane(blocks: Blocks, hdu: Hdu, data: Hdu, profile: Profile) -> QualityPlan
         chip=profile.chips[0].id if chip is None else int(chip),
         amplifiers=first_text(primary, profile.keywords.amplifiers),
         gain=first_number(primary, (profile.flagging.gain,)),
-        ltv=(first_number(data.header, ("LTV1",)) or 0.0, first_number(data.header, ("LTV2",)) or 0.0),
+        ltv=(
+            first_number(data.header, ("LTV1",)) or 0.0,
+            first_number(data.header, ("LTV2",)) or 0.0,
+        ),
         path=blocks.path,
         extension=hdu.label,
     )
@@ -158,7 +165,9 @@ def write_quality(
     source = planes[0].path if planes else None
     if source is None:
         raise MetadataError("planes of no file.", code="M07", advice="Read them with read_quality.")
-    with fits.open(source, memmap=False, do_not_scale_image_data=True, disable_image_compression=True) as hdus:
+    with fits.open(
+        source, memmap=False, do_not_scale_image_data=True, disable_image_compression=True
+    ) as hdus:
         for plane in planes:
             name, _, version = plane.extension.partition(",")
             index = hdus.index_of((name, int(version)))

@@ -113,7 +113,8 @@ def read_useafter(text: str) -> datetime | None:
         return None
     month = _MONTHS.index(match[1].capitalize()) + 1
     try:
-        return datetime(int(match[3]), month, int(match[2]), *(int(part or 0) for part in match.groups()[3:]))
+        hour, minute, second = (int(part or 0) for part in match.groups()[3:])
+        return datetime(int(match[3]), month, int(match[2]), hour, minute, second)
     except ValueError:
         return None
 
@@ -249,7 +250,9 @@ def _check_name(path: Path, header: Header) -> Iterable[str]:
 
 def _check_cards(header: Header) -> Iterable[str]:
     kind = _KINDS.get(_filetype(header))
-    wanted = ("INSTRUME", "DETECTOR") if kind and kind.table else ("INSTRUME", "DETECTOR", "DESCRIP")
+    wanted = (
+        ("INSTRUME", "DETECTOR") if kind and kind.table else ("INSTRUME", "DETECTOR", "DESCRIP")
+    )
     for keyword in wanted:
         if not str(header.get(keyword, "")).strip():
             yield f"{keyword} is missing"
