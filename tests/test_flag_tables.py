@@ -402,6 +402,27 @@ class TestFiles:
                 assert "PIXVALUE" not in new["DQ", version].header
             assert list(new[0].header["HISTORY"]) == ["flagged"]
 
+    def test_compressed_files(self, raw, delivered, tmp_path):
+        packed = tmp_path / "x_raw.fits.gz"
+        packed.write_bytes(gzip.compress(raw.read_bytes()))
+        planes = self.applied(packed, delivered)
+        with pytest.raises(OutputError, match="as its name says"):
+            write_quality(packed, planes, overwrite=True)
+        write_quality(tmp_path / "plain.fits", planes)
+        assert int((read_quality(tmp_path / "plain.fits")[0].bits == 4).sum()) == 67
+        with fits.open(tmp_path / "plain.fits") as hdus:
+            hdus["DQ", 1] = fits.CompImageHDU(hdus["DQ", 1].data, name="DQ")
+            hdus.writeto(tmp_path / "tiled.fits")
+        with pytest.raises(InputFileError, match="unpack"):
+            read_quality(tmp_path / "tiled.fits")
+
+    def test_a_table_that_does_not_come_back_is_removed(self, masks, tmp_path):
+        table = encode_masks(masks, WFC)
+        long = replace(table, amplifiers=np.full(len(table), "ABCDE"))
+        with pytest.raises(OutputError, match="removed"):
+            deliver_table(tmp_path / NAME, long, ABOUT, WFC)
+        assert not list(tmp_path.iterdir())
+
     def test_in_place_and_twice_is_the_same(self, raw, delivered):
         for _ in range(2):
             write_quality(raw, self.applied(raw, delivered), overwrite=True)

@@ -89,9 +89,7 @@ def _headers(table: BadPixelTable, profile: Profile) -> Iterator[Finding]:
                 text=f"{keyword} is {seen!r}, wanted {' or '.join(profile.recognise[keyword])}",
             )
         if table.gain is None:
-            yield Finding(
-                severity="refused", text="column CCDGAIN is missing, which calacs takes for granted"
-            )
+            yield Finding(severity="refused", text="column CCDGAIN is missing: calacs 10.5 crashes")
         if table.amplifiers is None:
             yield Finding(severity="doubtful", text="column CCDAMP is missing: rows hold for all")
     rows, cols = profile.chips[0].shape

@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fleckcore.errors import InputFileError, MetadataError
+from fleckcore.errors import InputFileError, MetadataError, OutputError
 from fleckcore.instruments import Profile, recognise
 from fleckcore.io.blocks import Blocks, Hdu, open_blocks
 from fleckcore.io.cards import clean_text, first_number, first_text
 from fleckcore.io.exposures import image_like
 from fleckcore.io.planes import read_plane
 from fleckcore.io.sums import verify_hdu
+from fleckcore.io.tiles import is_tiled
 from fleckcore.io.write import write_hdus
 
 __all__ = ["QualityPlane", "read_quality", "write_quality"]
@@ -58,7 +59,7 @@ def read_quality(path: str | Path, *, profile: Profile | None = None) -> tuple[Q
     Parameters
     ----------
     path : path-like
-        Plain FITS.
+        FITS, its quality planes not compressed tile by tile.
     profile : Profile, optional
         The instrument; by default the header says.
 
@@ -70,7 +71,8 @@ def read_quality(path: str | Path, *, profile: Profile | None = None) -> tuple[Q
     Raises
     ------
     InputFileError
-        Codes of `open_blocks`; ``I11`` no quality plane, ``I05`` bits that 16 do not hold, ``I15`` a binned frame.
+        Codes of `open_blocks`; ``I11`` no quality plane, ``I05`` bits that 16 do not hold, or compressed; ``I15`` a
+        binned frame.
     MetadataError
         ``M07``: an instrument without tables of bad pixels.
     """
@@ -100,6 +102,8 @@ def _plane(blocks: Blocks, hdu: Hdu, data: Hdu, profile: Profile) -> QualityPlan
             path=blocks.path,
             advice="Convert the mask to a format that its pipeline takes.",
         )
+    if is_tiled(hdu):
+        raise _refusal(blocks, hdu, "I05", "a compressed image: unpack the file first.")
     verify_hdu(blocks, hdu)
     for key in ("LTM1_1", "LTM2_2", "BINAXIS1", "BINAXIS2"):
         if data.header.get(key, 1) != 1:
@@ -158,10 +162,17 @@ def write_quality(
     MetadataError
         ``M07``: planes of no file.
     OutputError
-        ``R01``, ``R08``: see `atomic_write`.
+        ``R01``, ``R08``: see `atomic_write`; ``R08`` also for a name that says compressed.
     """
     from astropy.io import fits
 
+    if Path(path).suffix.lower() in (".gz", ".fz"):
+        raise OutputError(
+            "the file would not be compressed, as its name says.",
+            code="R08",
+            path=path,
+            advice="Unpack it first.",
+        )
     source = planes[0].path if planes else None
     if source is None:
         raise MetadataError("planes of no file.", code="M07", advice="Read them with read_quality.")
