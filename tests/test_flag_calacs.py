@@ -1,4 +1,4 @@
-"""Our quality planes beside those of acsccd itself, on raw frames of the twin. Needs acsccd.e in PATH."""
+"""Flags beside acsccd and acsrej themselves, on frames of the twin. Needs HSTCAL in PATH."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from fleckcore.flag import apply_table, deliver_table, encode_masks
+from fleckcore.flag import apply_table, deliver_table, encode_masks, preview
 from fleckcore.instruments import load_profile
 from fleckcore.io.bad_pixels import read_bad_pixels
 from fleckcore.io.quality import read_quality
@@ -168,3 +168,46 @@ def test_rows_are_chosen_as_acsccd_does(folder, form):
         hdus.writeto(folder / f"mixed{form.lower()}_raw.fits")
     ours = compare(folder / f"mixed{form.lower()}_raw.fits", read_bad_pixels(folder / name))
     assert all(50 < one.rows < 350 for one in ours.values())
+
+
+@pytest.mark.parametrize("imagetyp", ["DARK", "BIAS", "EXT"])
+def test_the_preview_is_what_acsrej_does(folder, tmp_path, imagetyp):
+    """Three exposures of 200 e-, a cosmic ray in one, on a flagged pixel of every sort."""
+    if shutil.which("acsrej.e") is None:
+        pytest.skip("acsrej.e is not in PATH: build HSTCAL")
+    values = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 5, 6, 36, 48]
+    rows = 10 + 10 * np.arange(len(values))
+    for index in range(3):
+        light, error = np.full((200, 256), 200, np.float32), np.full((200, 256), 15, np.float32)
+        bits = np.zeros((200, 256), np.int16)
+        bits[rows, 100] = values
+        if index == 1:
+            light[rows, 100] = 5000
+        primary = fits.PrimaryHDU(header=fits.getheader(folder / "full_raw.fits"))
+        primary.header.update(IMAGETYP=imagetyp, CRCORR="PERFORM", DQICORR="OMIT", NEXTEND=3)
+        for letter in "ABCD":
+            primary.header.update({f"ATODGN{letter}": 2.0, f"READNSE{letter}": 4.0})
+        parts = [primary]
+        for name, plane in (("SCI", light), ("ERR", error), ("DQ", bits)):
+            hdu = fits.ImageHDU(plane, name=name, ver=1)
+            hdu.header.update(CCDCHIP=2, LTV1=0.0, LTV2=0.0)
+            parts.append(hdu)
+        fits.HDUList(parts).writeto(tmp_path / f"d{index}_blv_tmp.fits")
+    inputs = ",".join(f"d{index}_blv_tmp.fits" for index in range(3))
+    run = subprocess.run(
+        ["acsrej.e", inputs, "out_crj.fits"],
+        cwd=tmp_path,
+        env={**os.environ, "jref": f"{folder}/"},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    with fits.open(tmp_path / "out_crj.fits") as hdus:
+        bad_bits = hdus[0].header["BADINPDQ"]
+        made = hdus["SCI", 1].data[rows, 100]
+        assert hdus["SCI", 1].data[5, 100] == 600
+    for value, light in zip(values, made.tolist(), strict=True):
+        seen = preview({}, PROFILE, value=value, bad_bits=bad_bits).rejection
+        wanted = seen[2 if imagetyp == "EXT" else 1]
+        fate = 0 if not wanted.used else 600 if wanted.tested else 5400
+        assert light == fate, (value, light, str(wanted))
