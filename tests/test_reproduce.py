@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 from datetime import date
 
-import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from fleckcore.cli import cli
 from fleckcore.reproduce import Extent, judge, load_claims, reproduce, write_reproduction
-from fleckcore.reproduce.dither import uncovered
 from fleckcore.simulate import load_scene
 
 pytestmark = pytest.mark.timeout(900)
@@ -73,14 +71,6 @@ def test_nothing_waits_in_the_folder(tmp_path_factory, story):
     rooms = [path for path in tmp_path_factory.getbasetemp().glob("room*") if path.is_dir()]
     assert rooms
     assert not any(any(room.iterdir()) for room in rooms)
-
-
-def test_a_dither_that_does_not_cover():
-    mask = np.zeros((200, 100), bool)
-    mask[100, 50] = True
-    assert uncovered({1: mask}) == 0
-    mask[160, 55] = True
-    assert uncovered({1: mask, 2: mask}) == 2
 
 
 def test_a_scene_that_is_not_there(tmp_path):

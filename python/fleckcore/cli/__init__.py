@@ -22,6 +22,7 @@ COMMANDS = {
     "darks": "Make base, short and daily darks and superdarks of a cycle.",
     "completeness": "Say which shadows a search of a frame would find, and how much of what it lists is real.",
     "cte": "Put back the charge that traps delayed while exposures were read out.",
+    "flag": "Make, check, apply and convert flags for a pipeline, and say what comes of them.",
     "simulate": "Write the exposures of a simulated detector, with everything that is on them known.",
     "reproduce": "Repeat the report on the flecks of 2017 on a simulated detector, claim by claim.",
     "bench": "Measure the kernels on this machine, beside other programs that are installed.",

@@ -3,6 +3,7 @@
 from fleckcore.instruments.profile import (
     Amplifier,
     Chip,
+    Flagging,
     KindRule,
     Profile,
     list_profiles,
@@ -15,6 +16,7 @@ from fleckcore.instruments.transfer import Quadrant, model_traps, quadrants
 __all__ = [
     "Amplifier",
     "Chip",
+    "Flagging",
     "KindRule",
     "Profile",
     "Quadrant",

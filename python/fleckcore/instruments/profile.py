@@ -23,6 +23,7 @@ from fleckcore.quality import join_bits
 __all__ = [
     "Amplifier",
     "Chip",
+    "Flagging",
     "KindRule",
     "Profile",
     "list_profiles",
@@ -225,6 +226,44 @@ class Traps(_Model):
     serial_from_mjd: float = float("-inf")
 
 
+class Flagging(_Model):
+    """How the pipeline of an instrument takes flags, and what comes of them downstream.
+
+    Attributes
+    ----------
+    bit : str
+        The quality bit of a bad-pixel table, by default.
+    gain : str
+        Header keyword that rows of a table may be chosen by, besides amplifiers and chip.
+    amplifiers, gains : tuple
+        Values that delivery accepts in CCDAMP and CCDGAIN of a table.
+    set_by_pipeline : dict of str to float
+        Bits that calibration sets by itself, and the MJD of USEAFTER from which a table must not have them.
+    exempt_in : str
+        Version of the pipeline from which cosmic-ray rejection does not mind ``bit`` in ``exempt_kinds``.
+    exempt_kinds : tuple of str
+        Beginnings of IMAGETYP.
+    drizzle_good, drizzle_good_alone : int
+        Bits that count as good by default when several exposures become one, and when there is only one.
+    chip_gap : float
+        Pixels between the chips, where the second of `Profile.chips` lies above the first.
+    dithers : dict of str to (int, int)
+        Columns and rows from one exposure of a pattern to the next.
+    """
+
+    bit: str
+    gain: str
+    amplifiers: tuple[str, ...]
+    gains: tuple[float, ...]
+    set_by_pipeline: dict[str, float] = {}
+    exempt_in: str
+    exempt_kinds: Patterns
+    drizzle_good: int = Field(ge=0)
+    drizzle_good_alone: int = Field(ge=0)
+    chip_gap: float = Field(default=0.0, ge=0)
+    dithers: dict[str, tuple[int, int]] = {}
+
+
 class Profile(_Model):
     """One instrument. See the attributes of its parts.
 
@@ -246,6 +285,8 @@ class Profile(_Model):
         Names of the quality bits.
     search_masked : tuple of str
         Bits that keep a pixel out of a search for shadows.
+    flagging : Flagging or None
+        ``None`` where nothing is known of tables of bad pixels.
     """
 
     name: str
@@ -263,6 +304,7 @@ class Profile(_Model):
     filters: Filters = Filters()
     quality: dict[str, int] = {}
     search_masked: tuple[str, ...] = ()
+    flagging: Flagging | None = None
     kinds: tuple[KindRule, ...] = ()
 
     @model_validator(mode="after")
@@ -276,6 +318,10 @@ class Profile(_Model):
         for name in self.search_masked:
             if name not in self.quality:
                 raise ValueError(f"search_masked names {name!r}, which quality does not hold")
+        flagging = self.flagging
+        for name in (flagging.bit, *flagging.set_by_pipeline) if flagging else ():
+            if name not in self.quality:
+                raise ValueError(f"flagging names {name!r}, which quality does not hold")
         return self
 
     @property

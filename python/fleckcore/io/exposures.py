@@ -18,7 +18,7 @@ from fleckcore.io.write import Card, write_hdus
 if TYPE_CHECKING:
     from astropy.io import fits
 
-__all__ = ["write_exposure"]
+__all__ = ["image_like", "write_exposure"]
 
 
 def write_exposure(
@@ -96,10 +96,11 @@ def _replace_planes(hdus: fits.HDUList, frame: Frame, profile: Profile, source: 
                 extension=f"{plane},{version}",
                 advice="Trim the overscan of the file first.",
             )
-        hdus[index] = _image(values, hdus[index].header)
+        hdus[index] = image_like(values, hdus[index].header)
 
 
-def _image(values: NDArray[Any], header: fits.Header) -> fits.ImageHDU:
+def image_like(values: NDArray[Any], header: fits.Header) -> fits.ImageHDU:
+    """Give an image part with the cards of another, those of its scale left out; floats become float32."""
     from astropy.io import fits
 
     kept = header.copy()

@@ -10,21 +10,30 @@ from pathlib import Path
 
 from fleckcore.errors import MetadataError
 from fleckcore.frame import Frame
-from fleckcore.io.blocks import open_blocks
+from fleckcore.io.blocks import Hdu, open_blocks
 from fleckcore.io.cards import Header, clean_text
 from fleckcore.io.products import write_frames
 from fleckcore.io.write import Card
 
-__all__ = ["REFERENCES", "Reference", "check_reference", "useafter_text", "write_reference"]
+__all__ = [
+    "REFERENCES",
+    "Reference",
+    "check_reference",
+    "read_useafter",
+    "reference_cards",
+    "useafter_text",
+    "write_reference",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReferenceKind:
-    """A kind of reference file: FILETYPE, the end of its name, and the keywords that select it."""
+    """A kind of reference file: FILETYPE, the end of its name, the keywords that select it, EXTNAME of a table."""
 
     filetype: str
     ending: str
     selected_by: tuple[str, ...] = ()
+    table: str = ""
 
 
 REFERENCES: dict[str, ReferenceKind] = {
@@ -41,12 +50,15 @@ REFERENCES: dict[str, ReferenceKind] = {
         ending="pfl",
         selected_by=("CCDAMP", "FILTER1", "FILTER2", "OBSTYPE"),
     ),
+    "bad_pixels": ReferenceKind(filetype="BAD PIXELS", ending="bpx", table="BPX"),
 }
 
 DESCRIP_LENGTH = 67
 _PEDIGREES = ("INFLIGHT", "GROUND", "MODEL", "DUMMY")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_USEAFTER = re.compile(rf"({'|'.join(_MONTHS)}) (\d\d) (\d{{4}}) (\d\d:\d\d:\d\d)")
+_USEAFTER = re.compile(
+    rf"({'|'.join(_MONTHS)}) +(\d\d?) +(\d{{4}})(?: +(\d\d):(\d\d):(\d\d))?", re.IGNORECASE
+)
 _INFLIGHT = re.compile(r"INFLIGHT (\d\d/\d\d/\d{4}) (\d\d/\d\d/\d{4})")
 _STEM = re.compile(r"[a-z0-9]{8}[a-z0-9]_[a-z]{3}\.fits")
 
@@ -94,6 +106,33 @@ def useafter_text(date: datetime) -> str:
     return f"{_MONTHS[date.month - 1]} {date:%d %Y %H:%M:%S}"
 
 
+def read_useafter(text: str) -> datetime | None:
+    """Read USEAFTER as Hubble's calibration system does, the time of day optional; None where it is no date."""
+    match = _USEAFTER.fullmatch(text.strip())
+    if match is None:
+        return None
+    month = _MONTHS.index(match[1].capitalize()) + 1
+    try:
+        hour, minute, second = (int(part or 0) for part in match.groups()[3:])
+        return datetime(int(match[3]), month, int(match[2]), hour, minute, second)
+    except ValueError:
+        return None
+
+
+def reference_cards(about: Reference, *, instrument: str, detector: str) -> list[Card]:
+    """Give the cards that every reference file begins with."""
+    pedigree = f"INFLIGHT {about.first:%d/%m/%Y} {about.last:%d/%m/%Y}"
+    return [
+        ("TELESCOP", "HST", "telescope used to acquire data"),
+        ("INSTRUME", instrument, "identifier for instrument used to acquire data"),
+        ("DETECTOR", detector, "detector in use"),
+        ("FILETYPE", REFERENCES[about.kind].filetype, "type of reference file"),
+        ("PEDIGREE", "MODEL" if about.simulated else pedigree, "source of the data"),
+        ("USEAFTER", useafter_text(about.useafter), "use with observations from then on"),
+        ("DESCRIP", clean_text(about.description)[:DESCRIP_LENGTH].ljust(DESCRIP_LENGTH, "-"), ""),
+    ]
+
+
 def write_reference(
     path: str | Path,
     frames: Sequence[Frame],
@@ -123,11 +162,15 @@ def write_reference(
     Raises
     ------
     MetadataError
-        ``M07``: a keyword that the kind is selected by is missing.
+        ``M07``: a keyword that the kind is selected by is missing, or the kind is a table.
     OutputError
         ``R01``, ``R08``: see `atomic_write`.
     """
     kind = REFERENCES[about.kind]
+    if kind.table:
+        raise MetadataError(
+            f"{about.kind} are a table, not frames.", code="M07", advice="Use write_bad_pixels."
+        )
     given = list(selection)
     missing = set(kind.selected_by) - {keyword for keyword, _, _ in given}
     if missing:
@@ -135,23 +178,16 @@ def write_reference(
             f"a {about.kind} is selected by {', '.join(kind.selected_by)}; {', '.join(sorted(missing))} missing.",
             code="M07",
         )
-    pedigree = f"INFLIGHT {about.first:%d/%m/%Y} {about.last:%d/%m/%Y}"
     meta = frames[0].meta
     cards: list[Card] = [
-        ("TELESCOP", "HST", "telescope used to acquire data"),
-        ("INSTRUME", meta.instrument, "identifier for instrument used to acquire data"),
-        ("DETECTOR", meta.detector, "detector in use"),
-        ("FILETYPE", kind.filetype, "type of reference file"),
-        ("PEDIGREE", "MODEL" if about.simulated else pedigree, "source of the data"),
-        ("USEAFTER", useafter_text(about.useafter), "use with observations from then on"),
-        ("DESCRIP", clean_text(about.description)[:DESCRIP_LENGTH].ljust(DESCRIP_LENGTH, "-"), ""),
+        *reference_cards(about, instrument=meta.instrument, detector=meta.detector),
         *given,
     ]
     write_frames(path, frames, cards=cards, history=history, keep=False, overwrite=overwrite)
 
 
 def check_reference(path: str | Path) -> tuple[str, ...]:
-    """Check a reference image as Hubble's calibration system does on delivery.
+    """Check the headers of a reference file as Hubble's calibration system does on delivery.
 
     Parameters
     ----------
@@ -171,23 +207,41 @@ def check_reference(path: str | Path) -> tuple[str, ...]:
     hdus = open_blocks(path).hdus
     header = hdus[0].header
     found = [*_check_name(Path(path), header), *_check_cards(header)]
+    kind = _KINDS.get(_filetype(header))
+    if kind is not None and kind.table:
+        return (*found, *_check_table(hdus, kind.table))
+    return (*found, *_check_planes(hdus, header))
+
+
+def _check_table(hdus: Sequence[Hdu], name: str) -> Iterable[str]:
+    names = [hdu.name for hdu in hdus[1:]]
+    if names != [name] or hdus[1].header.get("XTENSION") != "BINTABLE":
+        yield f"extensions are {names}, wanted one binary table {name}"
+
+
+def _check_planes(hdus: Sequence[Hdu], header: Header) -> Iterable[str]:
     names = [(hdu.name, hdu.version) for hdu in hdus[1:]]
     chips = [version for name, version in names if name == "SCI"]
     wanted = [(name, version) for version in chips for name in ("SCI", "ERR", "DQ")]
     if not chips or names != wanted:
-        found.append(f"extensions are {names}, wanted SCI, ERR and DQ of each chip in order")
+        yield f"extensions are {names}, wanted SCI, ERR and DQ of each chip in order"
     if str(header.get("DETECTOR")) == "WFC":
         seen = [hdu.header.get("CCDCHIP") for hdu in hdus[1:] if hdu.name == "SCI"]
         if seen != [2, 1]:
-            found.append(f"CCDCHIP of the SCI extensions is {seen}, wanted 2, then 1")
-    return tuple(found)
+            yield f"CCDCHIP of the SCI extensions is {seen}, wanted 2, then 1"
+
+
+_KINDS = {kind.filetype: kind for kind in REFERENCES.values()}
+
+
+def _filetype(header: Header) -> str:
+    return str(header.get("FILETYPE", "")).strip().upper()
 
 
 def _check_name(path: Path, header: Header) -> Iterable[str]:
-    kinds = {kind.filetype: kind for kind in REFERENCES.values()}
-    kind = kinds.get(str(header.get("FILETYPE", "")).strip().upper())
+    kind = _KINDS.get(_filetype(header))
     if kind is None:
-        yield f"FILETYPE is {header.get('FILETYPE')!r}, wanted one of {', '.join(kinds)}"
+        yield f"FILETYPE is {header.get('FILETYPE')!r}, wanted one of {', '.join(_KINDS)}"
     elif not _STEM.fullmatch(path.name) or not path.name.endswith(f"_{kind.ending}.fits"):
         yield f"the name is {path.name}, wanted 9 characters and _{kind.ending}.fits"
     if kind is not None:
@@ -195,11 +249,15 @@ def _check_name(path: Path, header: Header) -> Iterable[str]:
 
 
 def _check_cards(header: Header) -> Iterable[str]:
-    for keyword in ("INSTRUME", "DETECTOR", "DESCRIP"):
+    kind = _KINDS.get(_filetype(header))
+    wanted = (
+        ("INSTRUME", "DETECTOR") if kind and kind.table else ("INSTRUME", "DETECTOR", "DESCRIP")
+    )
+    for keyword in wanted:
         if not str(header.get(keyword, "")).strip():
             yield f"{keyword} is missing"
     useafter = str(header.get("USEAFTER", ""))
-    if not _USEAFTER.fullmatch(useafter):
+    if read_useafter(useafter) is None:
         yield f"USEAFTER is {useafter!r}, wanted like 'May 05 2017 00:00:00'"
     pedigree = str(header.get("PEDIGREE", ""))
     if pedigree.split(" ")[0] not in _PEDIGREES:

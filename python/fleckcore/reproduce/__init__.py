@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from fleckcore.flag import dither_offsets, uncovered
+from fleckcore.instruments import load_profile
 from fleckcore.measure import find_aperture
 from fleckcore.reproduce.claims import Check, Claim, Measured, Verdict, judge, load_claims
 from fleckcore.reproduce.darks import date_the_flecks, hide_the_flecks
@@ -18,7 +20,6 @@ from fleckcore.reproduce.discovery import (
     search_by_recipe,
     short_darks,
 )
-from fleckcore.reproduce.dither import uncovered
 from fleckcore.reproduce.eper import compare_epochs
 from fleckcore.reproduce.flats import expose_flats, measure_fleck, show_thumbnails, tabulate
 from fleckcore.reproduce.lit import compare_lights, look_without_light
@@ -47,6 +48,7 @@ QUICK = Extent(shorts=2, every=8, days=2, most_shorts=12, filters=("F435W", "F77
 """A small part of the campaign: in a minute or two, with larger errors."""
 DEEP = 0.3
 """Loss of the pixels in which a fleck is looked for in single darks."""
+DITHER = "ACS-WFC-DITHER-LINE"
 LAST = -3
 """Of the anneals, the one that begins the last whole cycle."""
 
@@ -117,7 +119,8 @@ def _analyse_flats(
         mask = find_aperture(cut, threshold=0.5).mask
         flagged = masks.setdefault(fleck.chip, np.zeros(_shape(story, fleck.chip), bool))
         flagged[cut.y0 : cut.y0 + mask.shape[0], cut.x0 : cut.x0 + mask.shape[1]] |= mask
-    story.note("dither.uncovered", uncovered(masks))
+    line = dither_offsets(load_profile(story.observing.observatory.scene.profile), DITHER)
+    story.note("dither.uncovered", uncovered(masks, line))
     compare_lights(story, flecks, masters, after, *darks)
 
 
