@@ -46,9 +46,10 @@ def plot_changes(found: Changes, path: str | Path, *, overwrite: bool = False) -
     OutputError
         ``R08``, ``R01``: the file cannot be written.
     """
-    counts = [f"{sum(one.kind == kind for one in found.changes)} {kind}" for kind in COLOURS]
+    counts = {kind: sum(one.kind == kind for one in found.changes) for kind in COLOURS}
+    told = [f"{count} {kind}" for kind, count in counts.items() if count] or ["nothing changed"]
     caption = (
-        f"{', '.join(counts)}; {found.stayed} stayed. Light over its level, earlier and later, and the ratio of "
+        f"{', '.join(told)}; {found.stayed} stayed. Light over its level, earlier and later, and the ratio of "
         "both: blue where something appeared, red where something went"
     )
     rows = [_row(found, None)] + [_row(found, one) for one in found.changes[:MOST]]
