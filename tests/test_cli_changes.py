@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from fleckcore.cli import cli
 from fleckcore.errors import InputFileError, MetadataError
+from fleckcore.track import Registry
 from two_nights import DUST, flat, ring
 
 PEDESTAL = 1000
@@ -63,6 +64,9 @@ def test_finds_what_changed_and_writes_it(nights, tmp_path):
     table = QTable.read(tmp_path / "changes.ecsv")
     assert list(table["kind"]) == ["moved", "appeared", "vanished"]
     assert table["x_after"][1].value == pytest.approx(170, abs=2)
+    registry = Registry.read(tmp_path / "changes_registry.fits")
+    assert len(set(map(str, registry.features["id"]))) == len(registry) == len(DUST) + 1
+    assert all(str(reason) for reason in registry.events["reason"])
     record = json.loads((tmp_path / "changes.json").read_text())
     (chip,) = record["chips"]
     assert [one["kind"] for one in chip["changes"]] == list(table["kind"])
@@ -70,6 +74,7 @@ def test_finds_what_changed_and_writes_it(nights, tmp_path):
     assert [one["code"] for one in record["not_used"]] == ["I04"]
     assert {path.name for path in tmp_path.iterdir()} == {
         "changes.ecsv",
+        "changes_registry.fits",
         "changes.json",
         "changes.png",
     }

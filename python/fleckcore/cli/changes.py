@@ -62,8 +62,8 @@ def command(earlier: str, later: str, output: Path, **options: Any) -> int:
 
     Each is a FITS file, a folder with FITS files, or a pattern in quotes such as 'night1/domeflat*'. Of these the
     flats are compared, filter by filter; without flats, all that is not a bias or an unflashed dark. The folder gets
-    a table (changes.ecsv), a record in numbers (changes.json) and a picture (changes.png), for each chip if there are
-    several.
+    a table (changes.ecsv), a registry of all features with their names (changes_registry.fits), a record in numbers
+    (changes.json) and a picture (changes.png), for each chip if there are several.
     """
     prepare_folder(output)
     companions = Companions(options["profile"], options["bias"], None)
@@ -160,7 +160,8 @@ def _compare(
     stem = f"changes{suffix}{chip if suffix else ''}"
     table = found.to_table()
     write_catalog(table, output / f"{stem}.ecsv", overwrite=True)
-    files = [f"{stem}.ecsv"]
+    found.registry.write(output / f"{stem}_registry.fits", overwrite=True)
+    files = [f"{stem}.ecsv", f"{stem}_registry.fits"]
     if can_draw():
         from fleckcore.report.changes import plot_changes
 
